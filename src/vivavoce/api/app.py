@@ -1,0 +1,100 @@
+"""The ASGI application: routes, each with and without `/v1`, between the error table and the id."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from vivavoce import __version__
+from vivavoce.api import errors
+from vivavoce.api.catalog import catalog_router
+from vivavoce.api.health import health_router
+from vivavoce.api.middleware import BodyLimit, RequestContext
+from vivavoce.api.speech import speech_router
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from vivavoce.service.speech import SpeechService
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """What the HTTP surface takes: text length, body size, and which web pages may call it."""
+
+    max_input_chars: int
+    max_body_bytes: int
+    cors_origins: tuple[str, ...] = ()
+
+
+def create_app(service: SpeechService, limits: ApiLimits) -> FastAPI:
+    """Return the application; its shutdown closes the service."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.close()
+
+    app = FastAPI(
+        title="vivavoce",
+        version=__version__,
+        summary="Speech for any OpenAI client",
+        lifespan=lifespan,
+        # The interactive pages load scripts from elsewhere; /openapi.json needs nobody.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    errors.install(app)
+    speech = speech_router(service, limits.max_input_chars)
+    catalog = catalog_router(service.models)
+    app.include_router(health_router(service.models))
+    app.include_router(speech, prefix="/v1", tags=["audio"])
+    app.include_router(catalog, prefix="/v1", tags=["catalog"])
+    app.include_router(speech, include_in_schema=False)
+    app.include_router(catalog, include_in_schema=False)
+    app.add_api_route("/v1", lambda: {"name": "vivavoce"}, include_in_schema=False)
+    # Added last is outermost: every answer passes RequestContext.
+    app.add_middleware(BodyLimit, max_bytes=limits.max_body_bytes)
+    if limits.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(limits.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    app.add_middleware(RequestContext)
+    app.openapi = _with_error_schema(app)  # type: ignore[method-assign]
+    return app
+
+
+def _with_error_schema(app: FastAPI) -> Any:
+    """Add OpenAI's error shape to the description; no handler declares it as a model."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = describe()
+        text_or_null = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+        error = {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": text_or_null,
+                "code": text_or_null,
+            },
+        }
+        schema.setdefault("components", {}).setdefault("schemas", {})["ErrorBody"] = {
+            "type": "object",
+            "required": ["error"],
+            "properties": {"error": error},
+        }
+        return schema
+
+    return openapi

@@ -1,0 +1,75 @@
+"""What can be asked for: models and voices, in the shapes the various clients read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from fastapi import APIRouter
+
+if TYPE_CHECKING:
+    from vivavoce.service.models import ModelName, Models
+    from vivavoce.types import Voice
+
+_CREATED = 1763856000  # the API demands a time; the models' own are not known
+
+
+def catalog_router(models: Models) -> APIRouter:
+    """Return the routes, bound to the models. None of them wakes an engine."""
+    router = APIRouter()
+
+    @router.get("/models", summary="List the models")
+    async def list_models() -> dict[str, Any]:
+        return {"object": "list", "data": [_model(name) for name in models.names.values()]}
+
+    @router.get("/models/{model_id:path}", summary="Describe a model")
+    async def get_model(model_id: str) -> dict[str, Any]:
+        models.find(model_id)
+        return _model(models.names[model_id.strip()])
+
+    @router.get("/audio/models", summary="List the models, as Open WebUI reads them")
+    async def list_audio_models() -> dict[str, Any]:
+        listed = [_model(name) for name in models.names.values()]
+        return {"object": "list", "models": listed, "data": listed}
+
+    @router.get("/audio/voices", summary="List the voices of a model")
+    async def list_voices(
+        model: str | None = None,
+        format: Literal["objects", "strings"] = "objects",
+        legacy: bool = False,
+    ) -> dict[str, Any]:
+        voices = models.choose(model).info.voices
+        listed: list[Any]
+        if legacy or format == "strings":
+            listed = [voice.id for voice in voices]
+        else:
+            listed = [_voice(voice) for voice in voices]
+        return {"object": "list", "voices": listed, "data": listed}
+
+    return router
+
+
+def _model(name: ModelName) -> dict[str, Any]:
+    info = name.model.info
+    return {
+        "id": name.id,
+        "object": "model",
+        "created": _CREATED,
+        "owned_by": info.owner,
+        "name": name.id,
+        "task": "text-to-speech",
+        "alias_of": info.id if name.is_alias else None,
+        "language": list(info.capabilities.languages),
+        "sample_rate": info.capabilities.sample_rate_hz,
+        "voices": [{"id": voice.id, "name": voice.name} for voice in info.voices],
+    }
+
+
+def _voice(voice: Voice) -> dict[str, Any]:
+    return {
+        "id": voice.id,
+        "object": "audio.voice",
+        "name": voice.name,
+        "languages": list(voice.languages),
+        "description": voice.description,
+        "aliases": list(voice.aliases),
+    }

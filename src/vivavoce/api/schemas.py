@@ -1,0 +1,161 @@
+"""Requests as they come over the wire, checked once, here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from vivavoce.api.errors import short
+from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS
+from vivavoce.errors import InvalidRequest
+from vivavoce.service.speech import MAX_SEED, SpeechOrder
+
+OPENAI_MAX_INPUT_CHARS = 4096
+_MAX_NAME_CHARS = 200
+
+_WANTED = {
+    "input": "the text to speak: a string with at least one word and no NUL characters",
+    "model": "a model's name, as listed by GET /v1/models",
+    "voice": 'a voice\'s name, as listed by GET /v1/audio/voices, or {"id": name}',
+    "response_format": f"one of {', '.join(FORMATS)}",
+    "speed": "a number from 0.25 to 4.0",
+    "stream_format": "audio or sse",
+    "stream": "true or false",
+    "instructions": f"a string of at most {OPENAI_MAX_INPUT_CHARS} characters",
+    "language": "auto, or a language such as en or English",
+    "sample_rate": "a whole number of Hz, such as 24000",
+    "seed": f"a whole number from 0 to {MAX_SEED}",
+}
+
+
+def _voice_name(value: Any) -> Any:
+    """Accept OpenAI's object form, `{"id": name}`."""
+    if isinstance(value, dict) and isinstance(value.get("id"), str):
+        return value["id"]
+    return value
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+class SpeechBody(BaseModel):
+    """Body of `POST /v1/audio/speech`.
+
+    OpenAI's fields, then vivavoce's own. Other fields are accepted, have no effect, and are named
+    in the answer's `X-Vivavoce-Ignored` header.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    input: Annotated[str, Field(min_length=1, description="The text to speak.")]
+    model: Annotated[
+        str | None,
+        Field(max_length=_MAX_NAME_CHARS, description="A model's name; the default if left out."),
+    ] = None
+    voice: Annotated[
+        str | None,
+        BeforeValidator(_voice_name, json_schema_input_type=str | dict[Literal["id"], str] | None),
+        Field(max_length=_MAX_NAME_CHARS, description="A voice's name; the default if left out."),
+    ] = None
+    response_format: Annotated[
+        Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "ogg"],
+        BeforeValidator(_lower),
+        Field(description="The audio's format."),
+    ] = DEFAULT_FORMAT  # type: ignore[assignment]
+    speed: Annotated[
+        float, Field(ge=0.25, le=4.0, description="Tempo; the pitch stays the same.")
+    ] = 1.0
+    stream_format: Annotated[
+        Literal["audio", "sse"],
+        BeforeValidator(_lower),
+        Field(description="Bytes, or server-sent events that carry them."),
+    ] = "audio"
+    instructions: Annotated[
+        str | None,
+        Field(
+            max_length=OPENAI_MAX_INPUT_CHARS,
+            description="How to speak, where the model can be told.",
+        ),
+    ] = None
+    stream: Annotated[
+        bool | None,
+        Field(
+            description="false: answer only when all is spoken, with Content-Length and exact "
+            "sizes in the file's header."
+        ),
+    ] = None
+    language: Annotated[
+        str | None, Field(max_length=_MAX_NAME_CHARS, description="auto, or such as en, English.")
+    ] = None
+    sample_rate: Annotated[int | None, Field(description="Hz; 24000 if left out.")] = None
+    seed: Annotated[
+        int | None,
+        Field(ge=0, le=MAX_SEED, description="Same request, same seed: same audio."),
+    ] = None
+
+    def order(self) -> SpeechOrder:
+        """Return what is asked for, in the service's terms."""
+        return SpeechOrder(
+            text=self.input,
+            voice=self.voice,
+            model=self.model,
+            format=self.response_format,
+            speed=self.speed,
+            sample_rate_hz=self.sample_rate,
+            language=self.language,
+            instructions=self.instructions,
+            seed=self.seed,
+        )
+
+
+def parse_speech_body(raw: bytes, max_input_chars: int) -> SpeechBody:
+    """Read and check a body.
+
+    Raises:
+        InvalidRequest: it is not JSON, or a field cannot be honoured; `param` names it.
+    """
+    try:
+        body = SpeechBody.model_validate_json(raw)
+    except ValidationError as exc:
+        raise _explain(exc) from None
+    if len(body.input) > max_input_chars:
+        raise InvalidRequest(
+            f"input has {len(body.input)} characters; at most {max_input_chars} are taken at a "
+            "time. Send it in parts, or have the operator raise MAX_INPUT_CHARS.",
+            param="input",
+            code="string_above_max_length",
+        )
+    if not body.input.strip():
+        raise InvalidRequest(
+            "input is empty. Send the text to speak.", param="input", code="nothing_to_speak"
+        )
+    if "\0" in body.input:
+        raise InvalidRequest(
+            "input contains a NUL character. Remove it: text cannot contain it.", param="input"
+        )
+    return body
+
+
+def _explain(exc: ValidationError) -> InvalidRequest:
+    """Turn pydantic's first complaint into one sentence with the field, its value, the remedy."""
+    error = exc.errors(include_url=False, include_context=False)[0]
+    if error["type"] == "json_invalid":
+        reason = error["msg"].removeprefix("Invalid JSON: ")
+        return InvalidRequest(
+            f"The body is not valid JSON ({short(reason, 120)}). "
+            'Send an object such as {"input": "Hello"}.',
+            code="invalid_json",
+        )
+    if not error["loc"]:
+        return InvalidRequest(
+            'The body must be a JSON object such as {"input": "Hello"}.', code="invalid_json"
+        )
+    field = str(error["loc"][0])
+    wanted = _WANTED[field]
+    if error["type"] == "missing":
+        return InvalidRequest(
+            f"{field} is missing. Send {wanted}.", param=field, code="missing_required_parameter"
+        )
+    return InvalidRequest(f"{field} must be {wanted}; got {short(error['input'])}.", param=field)

@@ -1,0 +1,114 @@
+"""The `vivavoce` command. Each subcommand has a file of its own, imported when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vivavoce import __version__
+from vivavoce.errors import VivavoceError
+
+app = typer.Typer(
+    name="vivavoce",
+    help="A self-hosted speech server that any OpenAI client can point at.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vivavoce {__version__}")
+        raise typer.Exit
+
+
+def _fail(error: VivavoceError) -> typer.Exit:
+    typer.secho(f"vivavoce: {error.message}", err=True, fg=typer.colors.RED)
+    return typer.Exit(1)
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version.")
+    ] = False,
+) -> None:
+    """Speak with open voices, on your own machine."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (PORT).")] = None,
+) -> None:
+    """Run the server until Ctrl-C."""
+    from vivavoce.cli.serve import run
+
+    try:
+        run(host=host, port=port)
+    except VivavoceError as exc:
+        raise _fail(exc) from None
+
+
+@app.command()
+def say(
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            help="What to say: text, the name of a .txt or .md file, or - for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write; its ending chooses the format."),
+    ] = None,
+    voice: Annotated[str | None, typer.Option(help="See: vivavoce voices.")] = None,
+    speed: Annotated[float, typer.Option(help="0.25 to 4.0; the pitch stays.")] = 1.0,
+    response_format: Annotated[
+        str | None,
+        typer.Option("--format", help="mp3, opus, aac, flac, wav, pcm or ogg."),
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Such as en; default: automatic.")] = None,
+    instructions: Annotated[str | None, typer.Option(help="How to say it.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same text, same seed: same audio.")] = None,
+) -> None:
+    """Say something: into a file, or aloud."""
+    from vivavoce.cli.say import run
+    from vivavoce.service.speech import SpeechOrder
+
+    try:
+        order = SpeechOrder(
+            text="",
+            voice=voice,
+            speed=speed,
+            language=language,
+            instructions=instructions,
+            seed=seed,
+        )
+        run(text, order, output, response_format)
+    except VivavoceError as exc:
+        raise _fail(exc) from None
+
+
+@app.command()
+def voices() -> None:
+    """List the voices of this machine's engine."""
+    from vivavoce.cli.voices import run
+
+    try:
+        run()
+    except VivavoceError as exc:
+        raise _fail(exc) from None
+
+
+@app.command()
+def doctor() -> None:
+    """Tell what this machine can run, and why not the rest."""
+    from vivavoce.cli.doctor import run
+
+    if not run():
+        raise typer.Exit(1)

@@ -1,0 +1,153 @@
+"""`vivavoce say`: the server's own path, from a text to a file or the loudspeaker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vivavoce import log
+from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS
+from vivavoce.cli.player import Player
+from vivavoce.errors import InvalidRequest
+from vivavoce.factory import build_service
+from vivavoce.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vivavoce.service.speech import Speech, SpeechOrder
+
+_TEXT_FILES = (".txt", ".md")
+_HEAD_BYTES = 64  # no format has sizes further in than this
+_LOG_EVERY_SEGMENTS = 25
+
+
+def run(
+    source: str | None, order: SpeechOrder, output: Path | None, format_name: str | None
+) -> None:
+    """Speak `source` as `order` says, into `output`, or aloud without one."""
+    if not 0.25 <= order.speed <= 4.0:
+        raise InvalidRequest(f"--speed must be a number from 0.25 to 4.0; got {order.speed:g}.")
+    order = replace(order, text=_read(source), format=_choose_format(output, format_name))
+    if output is None:
+        with Player() as player:
+            asyncio.run(_speak(order, player.write))
+    else:
+        _speak_to_file(order, output)
+
+
+def _speak_to_file(order: SpeechOrder, output: Path) -> None:
+    if not output.parent.is_dir():
+        raise InvalidRequest(f"There is no folder {output.parent}. Create it first.")
+    partial = output.with_name(output.name + ".part")  # half a file never bears the whole's name
+    try:
+        with partial.open("w+b") as file:
+            speech = asyncio.run(_speak(order, file.write))
+            size = file.tell()
+            file.seek(0)
+            head = bytearray(file.read(_HEAD_BYTES))
+            speech.seal(head, size)
+            file.seek(0)
+            file.write(head)
+        os.replace(partial, output)
+    finally:
+        partial.unlink(missing_ok=True)
+    Console(stderr=True).print(
+        f"{output}: {speech.duration_s:.1f} s of speech in {speech.times.total_s:.1f} s, "
+        f"voice {speech.voice} ({speech.model.id})",
+        highlight=False,
+    )
+
+
+async def _speak(order: SpeechOrder, write: Callable[[bytes], object]) -> Speech:
+    """Hand the bytes to `write` as they come, showing how far it is."""
+    settings = load_settings()
+    log.configure("warning", settings.log_format)
+    service = build_service(settings)
+    try:
+        speech = await service.begin(order)
+        total = len(speech.segments)
+        with _Steps(total) as steps:
+            async with aclosing(speech.parts()) as parts:
+                async for part in parts:
+                    await asyncio.to_thread(write, part)
+                    steps.reached(speech.segments_begun)
+        return speech
+    finally:
+        await service.close()
+
+
+class _Steps:
+    """How many of the text's pieces are spoken: a bar on a terminal, lines elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        console = Console(stderr=True)
+        self._total = total
+        self._console = console
+        self._logged = 0
+        self._bar = Progress(
+            TextColumn("speaking"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> _Steps:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def reached(self, segments: int) -> None:
+        """Note that so many have begun."""
+        self._bar.update(self._task, completed=segments)
+        if not self._console.is_terminal and segments >= self._logged + _LOG_EVERY_SEGMENTS:
+            self._logged = segments
+            self._console.print(f"spoken: {segments} of {self._total} pieces", highlight=False)
+
+
+def _read(source: str | None) -> str:
+    """Return the text meant by the argument: itself, a file's, or standard input's."""
+    if source is None or source == "-":
+        if source is None and sys.stdin.isatty():
+            raise InvalidRequest('There is nothing to say. Try: vivavoce say "Hello there"')
+        text = sys.stdin.buffer.read()
+        name = "standard input"
+    elif source.endswith(_TEXT_FILES) and "\n" not in source:
+        try:
+            text = Path(source).read_bytes()
+        except OSError as exc:
+            raise InvalidRequest(f"Cannot read {source}: {exc.strerror}.") from None
+        name = source
+    else:
+        return source
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InvalidRequest(
+            f"{name} is not UTF-8 text (byte {exc.start}). Convert it first."
+        ) from None
+
+
+def _choose_format(output: Path | None, name: str | None) -> str:
+    """Return the format asked for, or the one that the file's ending means."""
+    if output is None:
+        return "wav"
+    chosen = (name or output.suffix.removeprefix(".") or DEFAULT_FORMAT).lower()
+    if chosen not in FORMATS:
+        where = "--format" if name else f"the ending of {output.name}"
+        raise InvalidRequest(f"{where} means {chosen!r}. Use one of: {', '.join(FORMATS)}.")
+    return chosen

@@ -1,0 +1,31 @@
+"""`vivavoce serve`."""
+
+from __future__ import annotations
+
+import typer
+
+from vivavoce import log
+from vivavoce.api import server
+from vivavoce.factory import build_app, choose_engine
+from vivavoce.settings import load_settings
+
+_LISTENING = """
+vivavoce is listening on {url} (engine: {engine}). Try:
+
+  curl {url}/v1/audio/speech -H "Content-Type: application/json" \\
+    -d '{{"input": "Hello! I am speaking from your own machine."}}' -o hello.mp3
+"""
+
+
+def run(host: str | None, port: int | None) -> None:
+    """Serve until told to stop."""
+    settings = load_settings(host=host, port=port)
+    log.configure(settings.log_level, settings.log_format)
+    listener = server.listen(settings.host, settings.port)
+
+    def on_listening(host: str, port: int) -> None:
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+        url = f"http://{shown}:{port}"
+        typer.echo(_LISTENING.format(url=url, engine=choose_engine(settings)))
+
+    server.run(build_app(settings), listener, settings.shutdown_timeout_s, on_listening)

@@ -1,0 +1,113 @@
+"""What every engine promises. See `fake` for the smallest complete one."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
+
+from vivavoce.types import AudioChunk, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vivavoce.types import ModelInfo, SpeechRequest
+
+
+class SpeechStream(ABC):
+    """The audio of one request, chunk by chunk, as it is made.
+
+    One thread iterates. `cancel` may be called from any other, any number of times; iteration then
+    ends within one step of the engine, without an error. Chunks come in the order of the segments.
+    """
+
+    def __iter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    def __next__(self) -> AudioChunk:
+        """Block until the next chunk is made.
+
+        Raises:
+            StopIteration: everything was spoken, or the stream was cancelled.
+            SynthesisFailed: the engine cannot speak this; the stream is over.
+        """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stop making audio nobody wants; frees what the request holds."""
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage:
+        """The cost so far; final once iteration has ended."""
+
+
+class Engine(ABC):
+    """A loaded model. `speak` is safe to call from several threads at once.
+
+    Constructing an engine loads it and may take long. It raises `EngineUnavailable` with the
+    remedy where something is missing.
+    """
+
+    info: ModelInfo
+
+    @abstractmethod
+    def speak(self, request: SpeechRequest) -> SpeechStream:
+        """Begin to speak. Returns at once; the work is done as the stream is iterated.
+
+        The same request gives the same samples, whoever else is being served.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free everything. Streams still open end as if cancelled."""
+
+
+class Cancelled(Exception):
+    """Not an error: how the work inside a `GeneratedSpeech` learns that it may stop."""
+
+
+class GeneratedSpeech(SpeechStream):
+    """A stream whose work is a generator, run by the thread that iterates.
+
+    `generate` receives the stream itself: it calls `check()` between steps, which raises
+    `Cancelled` when it may stop, and `count(...)` to report usage.
+    """
+
+    def __init__(self, generate: Callable[[GeneratedSpeech], Iterator[AudioChunk]]) -> None:
+        self._cancelled = threading.Event()
+        self._usage = Usage()
+        self._chunks = generate(self)
+
+    def __next__(self) -> AudioChunk:
+        try:
+            self.check()
+            return next(self._chunks)
+        except Cancelled:
+            raise StopIteration from None
+
+    def cancel(self) -> None:
+        """See `SpeechStream.cancel`."""
+        self._cancelled.set()
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the stream was cancelled."""
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait, but no longer than until the stream is cancelled, which raises `Cancelled`."""
+        self._cancelled.wait(timeout_s)
+        self.check()
+
+    def count(self, input_tokens: int = 0, output_tokens: int = 0) -> None:
+        """Add to the usage."""
+        self._usage = Usage(
+            self._usage.input_tokens + input_tokens, self._usage.output_tokens + output_tokens
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """See `SpeechStream.usage`."""
+        return self._usage

@@ -1,0 +1,128 @@
+"""An engine that makes tones instead of speech: same request, same samples, on any machine.
+
+It exists for tests and benchmarks, of vivavoce and of whatever talks to it (`ENGINE=fake`). Its
+`instructions` are switches, so a test can have any fault through the ordinary API:
+
+    interval_s=0.08     one chunk per 80 ms, as a GPU would
+    gate=PATH after=1   make 1 chunk, then wait until PATH exists
+    fail_after=2        raise after 2 chunks
+    die_after=2         the process ends after 2 chunks
+    hang_after=2        never return, deaf to `cancel`, after 2 chunks
+    chunks=500          exactly 500 chunks per segment
+    silent=1            nothing but zeros
+    empty=1             no chunks at all
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vivavoce.engine.base import Engine, GeneratedSpeech
+from vivavoce.errors import SynthesisFailed
+from vivavoce.types import AudioChunk, Capabilities, ModelInfo, Samples, Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vivavoce.types import Segment, SpeechRequest
+
+SAMPLE_RATE_HZ = 24000
+CHUNK_SAMPLES = 1920
+CHARS_PER_CHUNK = 2
+_POLL_S = 0.005
+
+
+def describe() -> ModelInfo:
+    """See `vivavoce.engine.registry.describe`."""
+    openai = [
+        "alloy",
+        "ash",
+        "ballad",
+        "coral",
+        "echo",
+        "fable",
+        "onyx",
+        "nova",
+        "sage",
+        "shimmer",
+        "verse",
+        "marin",
+        "cedar",
+    ]
+    return ModelInfo(
+        id="fake",
+        engine="fake",
+        owner="vivavoce",
+        capabilities=Capabilities(
+            sample_rate_hz=SAMPLE_RATE_HZ, languages=("en", "zh"), instructions=True
+        ),
+        voices=(
+            Voice("sine", "Sine", ("en", "zh"), "A sine tone", tuple(openai)),
+            Voice("square", "Square", ("en", "zh"), "A square tone"),
+        ),
+    )
+
+
+def tone(segment: Segment, voice: str, seed: int, n_samples: int) -> Samples:
+    """Return the tone that stands for a segment: its pitch is a function of all that is given."""
+    digest = hashlib.sha256(f"{voice}|{seed}|{segment.text}".encode()).digest()
+    frequency_hz = 200.0 + int.from_bytes(digest[:2], "big") % 600
+    phase = 2 * np.pi * frequency_hz / SAMPLE_RATE_HZ * np.arange(n_samples, dtype=np.float64)
+    wave = np.sin(phase) if voice == "sine" else np.sign(np.sin(phase))
+    return (0.3 * wave).astype(np.float32)
+
+
+class FakeEngine(Engine):
+    """See the module. Usage: characters in, chunks out."""
+
+    def __init__(self) -> None:
+        self.info = describe()
+
+    def speak(self, request: SpeechRequest) -> GeneratedSpeech:
+        """See `Engine.speak`."""
+        return GeneratedSpeech(lambda stream: _generate(request, stream))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _generate(request: SpeechRequest, stream: GeneratedSpeech) -> Iterator[AudioChunk]:
+    switches = dict(
+        part.split("=", 1) for part in (request.instructions or "").split() if "=" in part
+    )
+    made = 0
+    if switches.get("empty"):
+        return
+    for index, segment in enumerate(request.segments):
+        stream.count(input_tokens=len(segment.text))
+        chunks = int(switches.get("chunks", max(1, len(segment.text) // CHARS_PER_CHUNK)))
+        wave = tone(segment, request.voice, request.seed, chunks * CHUNK_SAMPLES)
+        if switches.get("silent"):
+            wave[:] = 0
+        for start in range(0, len(wave), CHUNK_SAMPLES):
+            _misbehave(switches, made, stream)
+            stream.count(output_tokens=1)
+            made += 1
+            yield AudioChunk(wave[start : start + CHUNK_SAMPLES], index)
+
+
+def _misbehave(switches: dict[str, str], made: int, stream: GeneratedSpeech) -> None:
+    """Do what the switches ask for before the next chunk."""
+    stream.check()
+    if "interval_s" in switches:
+        stream.wait(float(switches["interval_s"]))
+    if "gate" in switches and made == int(switches.get("after", 1)):
+        while not Path(switches["gate"]).exists():
+            stream.wait(_POLL_S)
+    if made == int(switches.get("fail_after", -1)):
+        raise SynthesisFailed("The fake engine was told to fail here.")
+    if made == int(switches.get("die_after", -1)):
+        os._exit(9)
+    if made == int(switches.get("hang_after", -1)):
+        threading.Event().wait()

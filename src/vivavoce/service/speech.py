@@ -1,0 +1,306 @@
+"""The use case: somebody gives text and gets speech. Every route and the command line come here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from vivavoce import __version__
+from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS, PCM_SAMPLE_RATE_HZ, AudioFormat
+from vivavoce.errors import InvalidRequest, SynthesisFailed, VivavoceError
+from vivavoce.service.audio_path import AudioPath
+from vivavoce.text.clean import clean
+from vivavoce.text.language import LANGUAGE_NAMES, parse_language
+from vivavoce.text.normalize import NORMALIZERS
+from vivavoce.text.script import describe, first_unreadable, has_words
+from vivavoce.text.segment import segment
+from vivavoce.types import SpeechRequest, Usage
+
+if TYPE_CHECKING:
+    from vivavoce.service.models import Model, Models
+    from vivavoce.service.voices import Voices
+    from vivavoce.types import Capabilities, ModelInfo, Samples, Segment
+
+log = structlog.get_logger("vivavoce.speech")
+
+FIRST_SEGMENT_CHARS = 100
+"""Where a first sentence is cut at a clause: its listener waits for all of it to be made."""
+
+MAX_SEED = 2**32 - 1
+_SLICE_S = (
+    0.5  # encoded at a time, so that a long sentence's first bytes need not wait for its last
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOrder:
+    """What somebody asks for, in their words. None: whatever is usual."""
+
+    text: str
+    voice: str | None = None
+    model: str | None = None
+    format: str = DEFAULT_FORMAT
+    speed: float = 1.0
+    sample_rate_hz: int | None = None
+    language: str | None = None
+    instructions: str | None = None
+    seed: int | None = None
+
+
+@dataclass(slots=True)
+class Times:
+    """Seconds since the order came: when its worker was ready, its first and last bytes made."""
+
+    worker_s: float | None = None
+    first_bytes_s: float | None = None
+    total_s: float | None = None
+
+
+@dataclass(slots=True)
+class Speech:
+    """An answer in the making: what was decided, and its bytes as they come.
+
+    Iterate `parts()` or await `whole()`, once. `usage`, `duration_s` and `times` are final
+    afterwards. `ignored` names the wishes this model cannot fulfil.
+    """
+
+    model: ModelInfo
+    voice: str
+    format: AudioFormat
+    sample_rate_hz: int
+    seed: int
+    segments: tuple[Segment, ...]
+    ignored: tuple[str, ...] = ()
+    segments_begun: int = 0
+    usage: Usage = field(default_factory=Usage)
+    duration_s: float = 0.0
+    times: Times = field(default_factory=Times)
+    _first: bytes = b""
+    _rest: AsyncGenerator[bytes] | None = None
+    _path: AudioPath | None = None
+
+    async def parts(self) -> AsyncGenerator[bytes]:
+        """Yield the bytes as they are made. Closing it early stops the work.
+
+        Raises:
+            WorkerDied, SynthesisFailed: what came so far is not the whole answer.
+        """
+        assert self._rest is not None, "not begun"
+        async with aclosing(self._rest) as rest:
+            yield self._first
+            async for part in rest:
+                yield part
+
+    async def whole(self) -> bytes:
+        """Return all bytes, with exact sizes where the format has a place for them."""
+        whole = bytearray()
+        async with aclosing(self.parts()) as parts:
+            async for part in parts:
+                whole += part
+        self.seal(whole, len(whole))
+        return bytes(whole)
+
+    def seal(self, head: bytearray, total_bytes: int) -> None:
+        """Put exact sizes into the first bytes of a file all parts were written to."""
+        assert self._path is not None, "not begun"
+        self._path.seal(head, total_bytes)
+
+    async def close(self) -> None:
+        """Stop the work of a speech that nobody will iterate."""
+        if self._rest is not None:
+            await self._rest.aclose()
+
+
+class SpeechService:
+    """Turns orders into speech, through whichever worker the model has."""
+
+    def __init__(self, models: Models, voices: Voices) -> None:
+        self.models = models
+        self.voices = voices
+        self._encoding = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="encode")
+
+    def check(self, order: SpeechOrder) -> tuple[Model, Speech, SpeechRequest]:
+        """Decide everything that can be decided without an engine. Quick; wakes nothing.
+
+        Raises:
+            InvalidRequest: the order cannot be fulfilled as it is.
+        """
+        model = self.models.choose(order.model)
+        info = model.info
+        voice = self.voices.resolve(info, order.voice)
+        audio_format, rate_hz = _choose_format(order)
+        language = _choose_language(order, info)
+        segments = _prepare_text(order.text, language, info)
+        seed = secrets.randbelow(MAX_SEED + 1) if order.seed is None else order.seed
+        instructions = order.instructions if info.capabilities.instructions else None
+        speech = Speech(
+            model=info,
+            voice=voice.id,
+            format=audio_format,
+            sample_rate_hz=rate_hz,
+            seed=seed,
+            segments=segments,
+            ignored=("instructions",) if order.instructions and instructions is None else (),
+        )
+        request = SpeechRequest(segments, voice.id, seed, language, instructions)
+        return model, speech, request
+
+    async def begin(self, order: SpeechOrder) -> Speech:
+        """Return a speech whose first bytes are made, so that what can fail early has not.
+
+        Cancelling it cancels the work.
+
+        Raises:
+            InvalidRequest: the order cannot be fulfilled as it is.
+            EngineUnavailable: no engine could be started.
+            WorkerDied, SynthesisFailed: it ended before its first byte.
+        """
+        ordered_at = time.monotonic()
+        model, speech, request = self.check(order)
+        speech._rest = self._make(model, speech, request, order.speed, ordered_at)
+        try:
+            speech._first = await anext(speech._rest)
+        except StopAsyncIteration:
+            raise SynthesisFailed("The engine made no sound for this text. Reword it.") from None
+        return speech
+
+    async def close(self) -> None:
+        """End all workers. Nothing may be asked for afterwards."""
+        await self.models.close()
+        self._encoding.shutdown(wait=False, cancel_futures=True)
+
+    async def _make(
+        self,
+        model: Model,
+        speech: Speech,
+        request: SpeechRequest,
+        speed: float,
+        ordered_at: float,
+    ) -> AsyncGenerator[bytes]:
+        """Engine → stretch → resample → encode; the encoding on threads, off the event loop."""
+        loop = asyncio.get_running_loop()
+        outcome = "abandoned"
+        try:
+            worker = await model.ready_worker()
+            speech.times.worker_s = time.monotonic() - ordered_at
+            rate_hz = model.info.capabilities.sample_rate_hz
+            path = AudioPath(speech.format.name, rate_hz, speech.sample_rate_hz, speed)
+            speech._path = path
+            spoken = worker.speak(request)
+            async with aclosing(spoken.chunks) as chunks:
+                async for chunk in chunks:
+                    speech.segments_begun = chunk.segment + 1
+                    for piece in _slices(chunk.samples, round(_SLICE_S * rate_hz)):
+                        data = await loop.run_in_executor(self._encoding, path.feed, piece)
+                        speech.duration_s = path.duration_s
+                        if data:
+                            if speech.times.first_bytes_s is None:
+                                speech.times.first_bytes_s = time.monotonic() - ordered_at
+                            yield data
+            data = await loop.run_in_executor(self._encoding, path.flush)
+            speech.usage = spoken.usage
+            speech.duration_s = path.duration_s
+            outcome = "spoken"
+            yield data
+        except VivavoceError as exc:
+            outcome = exc.code
+            raise
+        finally:
+            speech.times.total_s = time.monotonic() - ordered_at
+            _log(speech, outcome)
+
+
+def _slices(samples: Samples, length: int) -> list[Samples]:
+    return [samples[i : i + length] for i in range(0, len(samples), length)]
+
+
+def _log(speech: Speech, outcome: str) -> None:
+    times = speech.times
+    log.info(
+        "speech",
+        outcome=outcome,
+        model=speech.model.id,
+        voice=speech.voice,
+        format=speech.format.name,
+        segments=len(speech.segments),
+        audio_s=round(speech.duration_s, 3),
+        worker_ms=_ms(times.worker_s),
+        first_bytes_ms=_ms(times.first_bytes_s),
+        total_ms=_ms(times.total_s),
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
+
+
+def _choose_format(order: SpeechOrder) -> tuple[AudioFormat, int]:
+    audio_format = FORMATS[order.format]
+    rate_hz = order.sample_rate_hz or PCM_SAMPLE_RATE_HZ
+    if rate_hz not in audio_format.sample_rates_hz:
+        rates = ", ".join(map(str, audio_format.sample_rates_hz))
+        raise InvalidRequest(
+            f"{audio_format.name} cannot be made at {rate_hz} Hz. Use one of: {rates}.",
+            param="sample_rate",
+        )
+    return audio_format, rate_hz
+
+
+def _choose_language(order: SpeechOrder, info: ModelInfo) -> str | None:
+    if order.language is None:
+        return None
+    try:
+        language = parse_language(order.language)
+    except ValueError:
+        names = ", ".join(f"{code} ({name})" for code, name in LANGUAGE_NAMES.items())
+        raise InvalidRequest(
+            f"There is no language {order.language[:40]!r} here. Use auto or one of: {names}.",
+            param="language",
+        ) from None
+    if language is not None and language not in info.capabilities.languages:
+        raise InvalidRequest(
+            f"Model {info.id} does not speak {LANGUAGE_NAMES[language]}. {_who_else(info)}",
+            param="language",
+            code="language_not_supported",
+        )
+    return language
+
+
+def _prepare_text(text: str, language: str | None, info: ModelInfo) -> tuple[Segment, ...]:
+    can: Capabilities = info.capabilities
+    text = clean(text)
+    read_as = language or can.languages[0]
+    if not can.reads_symbols:
+        text = NORMALIZERS[read_as](text)
+    if can.scripts and (letter := first_unreadable(text, can.scripts)) is not None:
+        raise InvalidRequest(
+            f"Model {info.id} cannot read {letter!r} of your text: {describe(letter)}. "
+            f"{_who_else(info)}",
+            param="input",
+            code="language_not_supported",
+        )
+    if not has_words(text):
+        raise InvalidRequest(
+            "There is nothing to speak in the input: it has no letters and no digits. Send words.",
+            param="input",
+            code="nothing_to_speak",
+        )
+    return segment(text, read_as, can.segment_chars, min(FIRST_SEGMENT_CHARS, can.segment_chars))
+
+
+def _who_else(info: ModelInfo) -> str:
+    speaks = ", ".join(LANGUAGE_NAMES[code] for code in info.capabilities.languages)
+    others = ", ".join(LANGUAGE_NAMES.values())
+    return (
+        f"It speaks {speaks}. The Qwen3-TTS engine speaks {others}, "
+        f"but vivavoce {__version__} does not contain it yet."
+    )

@@ -1,0 +1,174 @@
+"""Settings, from the environment and `.env`: the only place that reads either.
+
+Each field is one row of docs/settings.md, which is generated from here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
+
+from vivavoce.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """All settings. Names in the environment are the fields' aliases."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    host: Annotated[
+        str, Field(alias="HOST", description="Address to listen on; 0.0.0.0 for every network.")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Field(alias="PORT", ge=0, le=65535, description="Port to listen on; 0 for any free one."),
+    ] = 8000
+    engine: Annotated[
+        Literal["auto", "embedded", "fake"],
+        Field(
+            alias="ENGINE",
+            description="Which engine speaks. auto: the best that this machine can run. "
+            "fake: tones, for tests.",
+        ),
+    ] = "auto"
+    max_input_chars: Annotated[
+        int,
+        Field(
+            alias="MAX_INPUT_CHARS",
+            ge=1,
+            description="Longest text a request may have; OpenAI's limit is the default.",
+        ),
+    ] = 4096
+    max_body_bytes: Annotated[
+        int, Field(alias="MAX_BODY_BYTES", ge=1024, description="Largest body a request may have.")
+    ] = 1_048_576
+    unknown_model: Annotated[
+        Literal["reject", "default"],
+        Field(
+            alias="UNKNOWN_MODEL",
+            description="What an unknown model name means: a 404, or the default model "
+            "(named in X-Vivavoce-Model).",
+        ),
+    ] = "reject"
+    voice_aliases: Annotated[
+        dict[str, str],
+        Field(
+            alias="VOICE_ALIASES",
+            description='Names for voices, as JSON: {"alloy": "heart"}. They win over built-in.',
+        ),
+    ] = {}
+    cors_origins: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            alias="CORS_ORIGINS",
+            description="Web pages that may call the server, comma-separated; * for all.",
+        ),
+    ] = ()
+    worker_start_timeout_s: Annotated[
+        float,
+        Field(
+            alias="WORKER_START_TIMEOUT",
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds an engine may take to load.",
+        ),
+    ] = 120.0
+    worker_stall_timeout_s: Annotated[
+        float,
+        Field(
+            alias="WORKER_STALL_TIMEOUT",
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds without any progress after which an engine's process is replaced.",
+        ),
+    ] = 30.0
+    shutdown_timeout_s: Annotated[
+        float,
+        Field(
+            alias="SHUTDOWN_TIMEOUT",
+            ge=0,
+            allow_inf_nan=False,
+            description="Seconds that running answers get to finish when the server stops.",
+        ),
+    ] = 30.0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(alias="LOG_LEVEL", description="Least severe line to log."),
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "console", "json"],
+        Field(alias="LOG_FORMAT", description="auto: coloured on a terminal, JSON elsewhere."),
+    ] = "auto"
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` (by field name, None meaning absent) win over everything.
+
+    Raises:
+        SettingsError: a value is impossible or a name in `.env` unknown; the message names it.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as exc:
+        raise SettingsError(_explain(exc)) from None
+    except SourceError as exc:
+        raise SettingsError(f"{exc}. It must be valid JSON.") from None
+
+
+def settings_table() -> str:
+    """Return the Markdown table of all settings, for the docs."""
+    lines = ["| setting | values | default | what it is |", "| --- | --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        schema = Settings.model_json_schema(by_alias=False)["properties"][name]
+        values = " ".join(f"`{value}`" for value in schema.get("enum", ())) or _kind(schema)
+        default = field.default
+        shown = json.dumps(list(default) if isinstance(default, tuple) else default)
+        shown = {"[]": "(none)", "{}": "(none)"}.get(shown, f"`{shown.strip(chr(34))}`")
+        lines.append(f"| `{field.alias}` | {values} | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    kinds = {"string": "text", "integer": "whole number", "number": "number", "object": "JSON"}
+    kind = kinds.get(schema["type"], "list")
+    bounds = [
+        f"{sign} {schema[key]:g}"
+        for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"))
+        if key in schema
+    ]
+    return ", ".join([kind, *bounds])
+
+
+def _explain(exc: ValidationError) -> str:
+    error = exc.errors(include_url=False)[0]
+    name = str(error["loc"][0]) if error["loc"] else "?"
+    aliases = {f: str(field.alias) for f, field in Settings.model_fields.items()}
+    name = aliases.get(name, name)
+    if error["type"] == "extra_forbidden":
+        known = list(aliases.values())
+        close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
+        hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
+        return f"There is no setting {name.upper()}, but .env sets it. {hint}"
+    value = json.dumps(error["input"], default=str)[:80]
+    return f"{name}={value} is not possible: {error['msg']}. Change it in the environment or .env."

@@ -1,0 +1,25 @@
+"""Removing characters that no voice can say and that confuse what comes after."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_BLANKS = re.compile(r"[^\S\n]+")
+_MANY_LINES = re.compile(r"\s*\n\s*\n\s*")
+
+
+def clean(text: str) -> str:
+    """Return the text composed (NFC), without invisible characters, its white space tidied.
+
+    Zero-width and other format characters vanish, control characters become spaces, line breaks
+    stay: one within a paragraph, two between paragraphs.
+    """
+    kept: list[str] = []
+    for char in unicodedata.normalize("NFC", text):
+        category = unicodedata.category(char)
+        if category == "Cf":
+            continue
+        kept.append(" " if category == "Cc" and char != "\n" else char)
+    tidy = _BLANKS.sub(" ", "".join(kept))
+    return _MANY_LINES.sub("\n\n", tidy).strip()

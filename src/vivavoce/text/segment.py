@@ -1,0 +1,79 @@
+"""Cutting text into the pieces an engine speaks in one go.
+
+Sentences come from `sentencex`. What it leaves too long is cut here: at the punctuation between
+clauses, then between words, then anywhere. Joined together the pieces are the text again.
+"""
+
+from __future__ import annotations
+
+import re
+
+import sentencex
+
+from vivavoce.text.script import has_words
+from vivavoce.types import Segment
+
+PARAGRAPH_PAUSE_S = 0.7
+SENTENCE_PAUSE_S = 0.4
+CLAUSE_PAUSE_S = 0.15
+_CLAUSE_END = re.compile(r"[,;:)—–。，、；：][\"'”’)\]]*\s+|[。，、；：]|\s[—–-]\s")
+_LINE_END = re.compile(r"\n+")
+
+
+def segment(text: str, language: str, max_chars: int, first_max_chars: int) -> tuple[Segment, ...]:
+    """Cut `text` into segments of at most `max_chars` characters, each with words in it.
+
+    The first is cut shorter, at a clause end if there is one within `first_max_chars`, because the
+    listener waits for it. Pieces without words (a row of dashes) are left out.
+    """
+    segments: list[Segment] = []
+    for paragraph in text.split("\n\n"):
+        sentences = [
+            stripped
+            for line in _LINE_END.split(paragraph)
+            for sentence in sentencex.segment(language, line)
+            if (stripped := sentence.strip()) and has_words(stripped)
+        ]
+        for sentence in sentences:
+            first = not segments
+            pieces = _cut(sentence, max_chars, first_max_chars if first else max_chars)
+            segments += [Segment(piece, CLAUSE_PAUSE_S) for piece in pieces]
+            segments[-1] = Segment(segments[-1].text, SENTENCE_PAUSE_S)
+        if sentences:
+            segments[-1] = Segment(segments[-1].text, PARAGRAPH_PAUSE_S)
+    if segments:
+        segments[-1] = Segment(segments[-1].text)  # nothing follows the last
+    return tuple(segments)
+
+
+def _cut(sentence: str, max_chars: int, first_max_chars: int) -> list[str]:
+    """Cut one sentence; `first_max_chars` bounds its first piece only where a clause ends there."""
+    pieces: list[str] = []
+    rest = sentence
+    soft = first_max_chars
+    while len(rest) > min(soft, max_chars):
+        at = _last_clause_end(rest, min(soft, max_chars))
+        if at is None and len(rest) > max_chars:
+            at = _last_clause_end(rest, max_chars) or _last_blank(rest, max_chars) or max_chars
+        soft = max_chars
+        if at is None:
+            continue
+        piece, rest = rest[:at].strip(), rest[at:].strip()
+        if pieces and not has_words(piece):
+            pieces[-1] += " " + piece
+        else:
+            pieces.append(piece)
+    if has_words(rest) or not pieces:
+        pieces.append(rest)
+    return [piece for piece in pieces if has_words(piece)]
+
+
+def _last_clause_end(text: str, limit: int) -> int | None:
+    ends = [m.end() for m in _CLAUSE_END.finditer(text, 0, limit + 1) if m.end() <= limit]
+    # A cut that leaves a word or two alone sounds worse than a longer piece.
+    return next((end for end in reversed(ends) if len(text[:end].split()) >= 3), None)
+
+
+def _last_blank(text: str, limit: int) -> int | None:
+    at = text.rfind(" ", 1, limit + 1)
+    return at if at > 0 else None

@@ -1,0 +1,241 @@
+"""The worker process: loads one engine and speaks what it is told to.
+
+The main thread reads messages; each request runs on a thread of its own, which iterates the
+engine's stream and waits when its listener is a window behind. The process ends when it is told
+to, when loading fails, or when the server's end of its standard input closes: it never outlives
+the server, however that ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+import zmq
+
+from vivavoce.engine import registry
+from vivavoce.errors import VivavoceError
+from vivavoce.worker import messages as msg
+
+if TYPE_CHECKING:
+    from vivavoce.engine.base import Engine, SpeechStream
+
+HEARTBEAT_S = 1.0
+
+
+def run(endpoint: str) -> None:
+    """Connect to the server's socket and serve until told to stop."""
+    threading.Thread(target=_exit_with_parent, name="parent-watch", daemon=True).start()
+    context = zmq.Context()
+    wire = Wire(context, endpoint)
+    wire.send(msg.Hello(os.getpid()))
+    engine = _load(wire)
+    if engine is not None:
+        Host(engine, wire).serve()
+        engine.close()
+    wire.close()
+    context.term()
+
+
+def _exit_with_parent() -> None:
+    # Not through sys.stdin: its lock would hang the interpreter's exit.
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+def _load(wire: Wire) -> Engine | None:
+    message = wire.receive()
+    if not isinstance(message, msg.Load):
+        return None
+    started = time.monotonic()
+    try:
+        engine = registry.load(message.engine)
+    except VivavoceError as exc:
+        wire.send(msg.LoadFailed(exc.message))
+        return None
+    except Exception as exc:
+        traceback.print_exc(file=sys.stderr)
+        wire.send(msg.LoadFailed(f"Loading the {message.engine} engine raised {exc!r}."))
+        return None
+    wire.send(msg.Ready(time.monotonic() - started))
+    return engine
+
+
+class Wire:
+    """The socket. Any thread may send; one thread receives, and does the sending for all."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> None:
+        self._socket = context.socket(zmq.PAIR)
+        self._socket.setsockopt(zmq.LINGER, 1000)
+        self._socket.connect(endpoint)
+        self._outbox: queue.SimpleQueue[tuple[bytes | memoryview, ...]] = queue.SimpleQueue()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._wake_read, zmq.POLLIN)
+
+    def send(self, message: msg.FromWorker, payload: bytes | memoryview | None = None) -> None:
+        """Queue a message; it leaves at once if the receiving thread waits."""
+        head = msg.encode(message)
+        self._outbox.put((head,) if payload is None else (head, payload))
+        with contextlib.suppress(BlockingIOError):  # the pipe is full of wake-ups already
+            os.write(self._wake_write, b"\0")
+
+    def receive(self) -> msg.ToWorker:
+        """Wait for a message; meanwhile, send what other threads queue."""
+        while True:
+            self._flush()
+            ready = dict(self._poller.poll())
+            if self._wake_read in ready:
+                os.read(self._wake_read, 4096)
+            if self._socket in ready:
+                message: msg.ToWorker = msg.decode_to_worker(self._socket.recv())
+                return message
+
+    def close(self) -> None:
+        """Send what is queued and close."""
+        self._flush()
+        self._socket.close()
+
+    def _flush(self) -> None:
+        while True:
+            try:
+                frames = self._outbox.get_nowait()
+            except queue.Empty:
+                return
+            self._socket.send_multipart(frames)
+
+
+class Host:
+    """The requests of one engine, and its pulse."""
+
+    def __init__(self, engine: Engine, wire: Wire) -> None:
+        self._engine = engine
+        self._wire = wire
+        self._running: dict[int, Running] = {}
+        self._progress = Progress()
+
+    def serve(self) -> None:
+        """Handle messages until `Stop`."""
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        while True:
+            match self._wire.receive():
+                case msg.Speak(id, request, window):
+                    self._running[id] = running = Running(self._engine.speak(request), window)
+                    threading.Thread(
+                        target=self._speak, args=(id, running), name=f"speak-{id}", daemon=True
+                    ).start()
+                case msg.Credit(id, samples):
+                    if (listener := self._running.get(id)) is not None:
+                        listener.acknowledge(samples)
+                case msg.Cancel(id):
+                    if (listener := self._running.pop(id, None)) is not None:
+                        listener.cancel()
+                case msg.Stop():
+                    return
+                case _:
+                    raise AssertionError("the server sent a message out of order")
+
+    def _speak(self, id: int, running: Running) -> None:
+        try:
+            while True:
+                with self._progress.waiting():
+                    chunk = next(running.stream, None)
+                if chunk is None:
+                    break
+                payload = chunk.samples.data.cast("B")
+                self._wire.send(msg.Chunk(id, chunk.segment), payload)
+                if not running.spend(len(chunk.samples)):
+                    return
+            if not running.cancelled:
+                self._wire.send(msg.Done(id, running.stream.usage))
+        except VivavoceError as exc:
+            self._wire.send(msg.Failed(id, exc.message))
+        except Exception as exc:
+            traceback.print_exc(file=sys.stderr)
+            self._wire.send(msg.Failed(id, f"The engine raised {type(exc).__name__}: {exc}"))
+        finally:
+            self._running.pop(id, None)
+
+    def _beat(self) -> None:
+        while True:
+            stalled_s = self._progress.stalled_s()
+            self._wire.send(msg.Heartbeat(len(self._running), stalled_s, resident_bytes()))
+            time.sleep(HEARTBEAT_S)
+
+
+class Running:
+    """One request: its stream, and how much its listener has not taken yet."""
+
+    def __init__(self, stream: SpeechStream, window_samples: int) -> None:
+        self.stream = stream
+        self.cancelled = False
+        self._left = window_samples
+        self._changed = threading.Condition()
+
+    def spend(self, samples: int) -> bool:
+        """Note samples as sent; wait until the window is open again. False once cancelled."""
+        with self._changed:
+            self._left -= samples
+            self._changed.wait_for(lambda: self._left > 0 or self.cancelled)
+            return not self.cancelled
+
+    def acknowledge(self, samples: int) -> None:
+        """Open the window by this much."""
+        with self._changed:
+            self._left += samples
+            self._changed.notify()
+
+    def cancel(self) -> None:
+        """Stop the stream and whoever waits for its window."""
+        with self._changed:
+            self.cancelled = True
+            self._changed.notify()
+        self.stream.cancel()
+
+
+class Progress:
+    """Whether the engine moves: any chunk is progress for all who wait for one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._last = time.monotonic()
+
+    def waiting(self) -> Progress:
+        """Return the context in which a thread waits for the engine."""
+        return self
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._waiting == 0:
+                self._last = time.monotonic()
+            self._waiting += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._waiting -= 1
+            self._last = time.monotonic()
+
+    def stalled_s(self) -> float:
+        """Seconds since the engine last did anything, if anybody waits for it."""
+        with self._lock:
+            return time.monotonic() - self._last if self._waiting else 0.0
+
+
+def resident_bytes() -> int:
+    """Return this process's resident memory; 0 where the system does not tell (no /proc)."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

@@ -1,0 +1,109 @@
+"""What the server and a worker say to each other, as MessagePack over a local socket.
+
+    server → worker   Load, Speak, Credit, Cancel, Stop
+    worker → server   Hello, Ready, LoadFailed, Chunk, Done, Failed, Heartbeat
+
+A `Chunk` is followed by a second frame: the samples, float32 little-endian. Every `Speak` is
+answered by any number of `Chunk`s and one `Done` or `Failed`; a cancelled one by neither, or by
+what was already on its way.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from vivavoce.types import SpeechRequest, Usage
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Base of all messages."""
+
+
+class Load(Message, frozen=True):
+    """Load this engine. Sent once."""
+
+    engine: str
+
+
+class Speak(Message, frozen=True):
+    """Begin request `id`; at most `window_samples` of it may be unacknowledged at a time."""
+
+    id: int
+    request: SpeechRequest
+    window_samples: int
+
+
+class Credit(Message, frozen=True):
+    """The listener of `id` has taken this many samples; as many more may be sent."""
+
+    id: int
+    samples: int
+
+
+class Cancel(Message, frozen=True):
+    """Nobody listens to `id` any more."""
+
+    id: int
+
+
+class Stop(Message, frozen=True):
+    """Close the engine and end the process."""
+
+
+class Hello(Message, frozen=True):
+    """The process is up, its imports done, nothing loaded."""
+
+    pid: int
+
+
+class Ready(Message, frozen=True):
+    """The engine is loaded."""
+
+    load_s: float
+
+
+class LoadFailed(Message, frozen=True):
+    """The engine could not be loaded; the process ends."""
+
+    message: str
+
+
+class Chunk(Message, frozen=True):
+    """Audio of `id`, segment `segment`; the samples are the next frame."""
+
+    id: int
+    segment: int
+
+
+class Done(Message, frozen=True):
+    """Everything of `id` was sent."""
+
+    id: int
+    usage: Usage
+
+
+class Failed(Message, frozen=True):
+    """The engine gave up on `id`."""
+
+    id: int
+    message: str
+
+
+class Heartbeat(Message, frozen=True):
+    """Sent every second.
+
+    `stalled_s` is how long requests have waited for the engine with nothing coming from it at all;
+    0 while it is idle or working. `memory_bytes` is the process's resident memory.
+    """
+
+    active: int
+    stalled_s: float
+    memory_bytes: int
+
+
+ToWorker = Load | Speak | Credit | Cancel | Stop
+FromWorker = Hello | Ready | LoadFailed | Chunk | Done | Failed | Heartbeat
+
+encode = msgspec.msgpack.Encoder().encode
+decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
+decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
