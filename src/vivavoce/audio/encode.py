@@ -180,15 +180,16 @@ class AvEncoder:
         # bitexact: no library versions in the header, so equal requests give equal bytes.
         options = {"fflags": "+flush_packets+bitexact", **spec.muxer_options}
         self._container: Any = av.open(self._drain, "w", format=spec.muxer, options=options)
-        self._stream: Any = self._container.add_stream(
+        bit_rate = {} if spec.bit_rate is None else {"bit_rate": spec.bit_rate}
+        add_stream: Any = self._container.add_stream  # its overloads know no codec by variable
+        self._stream = add_stream(
             spec.codec,
             rate=sample_rate_hz,
             layout="mono",
             format=spec.sample_format,
             options={"flags": "+bitexact", **spec.codec_options},
+            **bit_rate,
         )
-        if spec.bit_rate is not None:
-            self._stream.bit_rate = spec.bit_rate
         self._container.start_encoding()  # the header leaves with the first samples
 
     def feed(self, samples: Samples) -> bytes:

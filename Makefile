@@ -1,0 +1,47 @@
+# Four commands. `make serve` needs nothing but Python 3.11 or newer; so do the others.
+#
+#   make serve      install what is needed and run the server
+#   make test       install what tests need; check and run everything
+#   make check      only the quick part: style, types, layers
+#   make bench      measure the server on this machine (benchmarks/online)
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: serve test check bench clean
+
+serve: $(VENV)/installed
+	$(BIN)/vivavoce serve
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.online
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
+	@echo "Making a virtual environment in $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu this needs: apt install python3-venv"; exit 1; }
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing vivavoce and what it needs"
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml constraints.txt requirements-test.txt | $(VENV)/bin/python
+	@echo "Installing vivavoce and what its tests need"
+	@$(PIP) install --constraint constraints.txt --requirement requirements-test.txt --editable .
+	@touch $@ $(VENV)/installed
