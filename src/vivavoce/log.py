@@ -40,11 +40,12 @@ def configure(level: str, log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # uvicorn reports an answer that was cut on purpose as a crash; vivavoce has logged why.
+    # uvicorn reports as a crash what was cut on purpose: half an answer (vivavoce has logged why),
+    # or one that outlasted the time it had when the server was told to stop.
     logging.getLogger("uvicorn.error").addFilter(_not_cut_on_purpose)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 def _not_cut_on_purpose(record: logging.LogRecord) -> bool:
     raised = record.exc_info[0] if record.exc_info else None
-    return raised is None or raised.__name__ != "AnswerCut"
+    return raised is None or raised.__name__ not in ("AnswerCut", "CancelledError")

@@ -96,14 +96,13 @@ class Settings(BaseSettings):
         ),
     ] = 30.0
     shutdown_timeout_s: Annotated[
-        float,
+        int,
         Field(
             alias="SHUTDOWN_TIMEOUT",
             ge=0,
-            allow_inf_nan=False,
             description="Seconds that running answers get to finish when the server stops.",
         ),
-    ] = 30.0
+    ] = 30
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Field(alias="LOG_LEVEL", description="Least severe line to log."),

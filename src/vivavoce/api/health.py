@@ -49,6 +49,7 @@ def _describe(model: Model) -> dict[str, Any]:
         else {
             "pid": worker.pid,
             "active_requests": worker.active,
+            "engine_requests": worker.engine_active,
             "memory_bytes": worker.memory_bytes,
             "load_s": round(worker.load_s, 3),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def listen(host: str, port: int) -> socket.socket:
 def run(
     app: FastAPI,
     listener: socket.socket,
-    shutdown_timeout_s: float,
+    shutdown_timeout_s: int,
     on_listening: Callable[[str, int], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let running answers finish for so long."""
@@ -44,9 +45,12 @@ def run(
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=round(shutdown_timeout_s),
+        timeout_graceful_shutdown=shutdown_timeout_s,
     )
     server = _Announced(config, lambda: on_listening(*listener.getsockname()[:2]))
+    # uvicorn raises the signal that stopped it once more when it is done; a stop is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
 
 

@@ -66,6 +66,7 @@ class WorkerHandle:
     def __init__(self, engine: str, sample_rate_hz: int, limits: WorkerLimits) -> None:
         self.engine = engine
         self.memory_bytes = 0
+        self.engine_active = 0
         self.load_s = 0.0
         self._window_samples = round(WINDOW_S * sample_rate_hz)
         self._limits = limits
@@ -93,7 +94,7 @@ class WorkerHandle:
 
     @property
     def active(self) -> int:
-        """How many requests it is speaking."""
+        """How many requests are listened to; `engine_active` is how many the engine last had."""
         return len(self._listeners)
 
     async def start(self) -> None:
@@ -209,7 +210,8 @@ class WorkerHandle:
                     self._deliver(id, usage)
                 case msg.Failed(id, message):
                     self._deliver(id, SynthesisFailed(message))
-                case msg.Heartbeat(_, stalled_s, memory_bytes):
+                case msg.Heartbeat(active, stalled_s, memory_bytes):
+                    self.engine_active = active
                     self.memory_bytes = memory_bytes
                     if stalled_s > self._limits.stall_s:
                         self._kill(f"made no progress for {stalled_s:.0f} s")

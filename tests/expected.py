@@ -1,0 +1,32 @@
+"""What the fake engine's answers must be, computed here without a server."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vivavoce.audio.encode import to_int16
+from vivavoce.audio.stretch import Stretch
+from vivavoce.engine.fake import CHARS_PER_CHUNK, CHUNK_SAMPLES, tone
+from vivavoce.text.segment import segment
+
+TEXT = "One tone for this sentence. Another, a little longer, for this one! And a third?"
+
+
+def fake_samples(
+    text: str = TEXT, voice: str = "sine", seed: int = 7, speed: float = 1.0
+) -> np.ndarray:
+    """Return the float32 samples at 24 kHz that the fake engine's server must send."""
+    tones = [
+        tone(piece, voice, seed, max(1, len(piece.text) // CHARS_PER_CHUNK) * CHUNK_SAMPLES)
+        for piece in segment(text, "en", 400, 100)
+    ]
+    samples = np.concatenate(tones)
+    if speed == 1.0:
+        return samples
+    stretch = Stretch(speed, 24000)
+    return np.concatenate([stretch.feed(samples), stretch.flush()])
+
+
+def fake_pcm(text: str = TEXT, voice: str = "sine", seed: int = 7, speed: float = 1.0) -> bytes:
+    """Return the same as the bytes of a `pcm` answer."""
+    return to_int16(fake_samples(text, voice, seed, speed)).tobytes()
