@@ -1,0 +1,71 @@
+"""The documentation says what is so: paths exist, tables are current, examples run."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from decoding import decode
+from vivavoce import __version__
+from vivavoce.api.schemas import SpeechBody
+from vivavoce.audio.formats import FORMATS
+from vivavoce.settings import settings_table
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_named_files_exist(page: Path) -> None:
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (page.parent / target).exists(), target
+    for name in re.findall(r"`([\w/]+(?:\.(?:py|c|toml)|/))`", text):
+        places = (ROOT / name, ROOT / "src/vivavoce" / name, ROOT / "tests" / name)
+        assert any(place.exists() for place in places), name
+
+
+def test_every_module_is_in_the_architecture() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    package = ROOT / "src/vivavoce"
+    for path in package.rglob("*.py"):
+        name = str(path.relative_to(package))
+        if path.name.startswith("__") or name.startswith("cli/"):
+            continue
+        folder = f"`{path.parent.relative_to(package)}/`"
+        assert f"`{name}`" in text or (folder in text and f"`{path.name}`" in text), name
+
+
+def test_the_settings_page_is_current() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    table = page.split("<!-- settings -->\n")[1].split("<!-- /settings -->")[0]
+    assert table == settings_table(), "run: python -m vivavoce.settings"
+
+
+def test_the_api_page_names_every_field_and_format() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    for name in (*SpeechBody.model_fields, *FORMATS):
+        assert f"`{name}`" in page
+
+
+def test_the_readmes_python_runs_as_it_stands(
+    voice_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(example.replace("http://127.0.0.1:8000", voice_server.url), {})
+    assert len(decode(Path("hello.mp3").read_bytes(), "mp3")) > 24000
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "version" in project["dynamic"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
