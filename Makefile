@@ -1,9 +1,10 @@
-# Four commands. `make serve` needs nothing but Python 3.11 or newer; so do the others.
+# `make serve` needs nothing but Python 3.11 or newer; so do the others.
 #
 #   make serve      install what is needed and run the server
 #   make test       install what tests need; check and run everything
 #   make check      only the quick part: style, types, layers
 #   make bench      measure the server on this machine (benchmarks/online)
+#   make newcomer   clone, install and serve in an empty folder, as the README says
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check bench clean
+.PHONY: serve test check bench newcomer clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -27,6 +28,9 @@ check: $(VENV)/installed-test
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.online
+
+newcomer: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py
 
 clean:
 	rm -rf $(VENV)
