@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import httpx
@@ -145,3 +146,21 @@ def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
         assert client.post("/v1/audio/speech", json=body("pcm", "")).status_code == 200
         assert server.worker()["pid"] != first_pid
         assert "made no progress" in server.log
+
+
+@pytest.mark.parametrize(("instructions", "status"), [("", b"200"), ("fail_after=9", b"500")])
+def test_http_1_0_gets_whole_answers_because_it_cannot_see_a_cut(
+    fake_server: Server, instructions: str, status: bytes
+) -> None:
+    host, port = fake_server.url.removeprefix("http://").split(":")
+    payload = json.dumps(body("wav", instructions)).encode()
+    head = (
+        b"POST /v1/audio/speech HTTP/1.0\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(payload)
+    )
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head + payload)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    headers, _, content = answer.partition(b"\r\n\r\n")
+    assert headers.split()[1] == status
+    assert b"content-length: %d" % len(content) in headers.lower()

@@ -49,7 +49,8 @@ def speech_router(service: SpeechService, max_input_chars: int) -> APIRouter:
             headers = _headers(speech, body)
             if body.stream_format == "sse":
                 return _Streamed(speech, _events(speech), "text/event-stream", headers)
-            if body.stream is False:
+            # HTTP/1.0 ends a body by closing: there half an answer would look like a whole one.
+            if body.stream is False or request.scope["http_version"] == "1.0":
                 whole = await unless_gone(request.receive, speech.whole())
                 return Response(whole, media_type=speech.format.content_type, headers=headers)
         except ClientGone:
