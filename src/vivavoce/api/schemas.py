@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from vivavoce.api.errors import short
 from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS
 from vivavoce.errors import InvalidRequest
-from vivavoce.service.speech import MAX_SEED, SpeechOrder
+from vivavoce.service.order import MAX_SEED, SpeechOrder
 
 OPENAI_MAX_INPUT_CHARS = 4096
 _MAX_NAME_CHARS = 200

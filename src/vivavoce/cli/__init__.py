@@ -78,7 +78,7 @@ def say(
 ) -> None:
     """Say something: into a file, or aloud."""
     from vivavoce.cli.say import run
-    from vivavoce.service.speech import SpeechOrder
+    from vivavoce.service.order import SpeechOrder
 
     try:
         order = SpeechOrder(

@@ -23,7 +23,8 @@ from vivavoce.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vivavoce.service.speech import Speech, SpeechOrder
+    from vivavoce.service.order import SpeechOrder
+    from vivavoce.service.speech import Speech
 
 _TEXT_FILES = (".txt", ".md")
 _HEAD_BYTES = 64  # no format has sizes further in than this

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class Model:
         self._new_worker = new_worker
         self._worker: WorkerHandle | None = None
         self._starting: asyncio.Task[WorkerHandle] | None = None
+        self._closed = False
 
     @property
     def state(self) -> ModelState:
@@ -66,17 +68,31 @@ class Model:
         The start goes on if the caller is cancelled: whoever asks next is glad of it.
 
         Raises:
-            EngineUnavailable: it could not be started. The next call tries again.
+            EngineUnavailable: it could not be started (the next call tries again), or the model
+                is closed.
         """
+        if self._closed:
+            raise self._is_closed()
         if self._worker is not None and self._worker.alive:
             return self._worker
         if self._starting is None:
-            self._starting = asyncio.create_task(self._start(), name=f"start {self.info.id}")
+            # A context of its own: a worker's log lines belong to no request.
+            self._starting = asyncio.create_task(
+                self._start(), name=f"start {self.info.id}", context=contextvars.Context()
+            )
             self._starting.add_done_callback(self._started)
-        return await asyncio.shield(self._starting)
+        starting = self._starting
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if starting.cancelled() and not (caller and caller.cancelling()):
+                raise self._is_closed() from None
+            raise
 
     async def close(self) -> None:
-        """End the worker, whatever it is doing."""
+        """End the worker, whatever it is doing. No other takes its place."""
+        self._closed = True
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
@@ -93,6 +109,9 @@ class Model:
         await worker.start()
         self._worker = worker
         return worker
+
+    def _is_closed(self) -> EngineUnavailable:
+        return EngineUnavailable(f"Model {self.info.id} is shutting down.")
 
     def _started(self, task: asyncio.Task[WorkerHandle]) -> None:
         self._starting = None

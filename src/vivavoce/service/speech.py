@@ -14,46 +14,22 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from vivavoce import __version__
-from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS, PCM_SAMPLE_RATE_HZ, AudioFormat
-from vivavoce.errors import InvalidRequest, SynthesisFailed, VivavoceError
+from vivavoce.errors import SynthesisFailed, VivavoceError
 from vivavoce.service.audio_path import AudioPath
-from vivavoce.text.clean import clean
-from vivavoce.text.language import LANGUAGE_NAMES, parse_language
-from vivavoce.text.normalize import NORMALIZERS
-from vivavoce.text.script import describe, first_unreadable, has_words
-from vivavoce.text.segment import segment
+from vivavoce.service.order import MAX_SEED, choose_format, choose_language, prepare_text
 from vivavoce.types import SpeechRequest, Usage
 
 if TYPE_CHECKING:
+    from vivavoce.audio.formats import AudioFormat
     from vivavoce.service.models import Model, Models
+    from vivavoce.service.order import SpeechOrder
     from vivavoce.service.voices import Voices
-    from vivavoce.types import Capabilities, ModelInfo, Samples, Segment
+    from vivavoce.types import ModelInfo, Samples, Segment
 
 log = structlog.get_logger("vivavoce.speech")
 
-FIRST_SEGMENT_CHARS = 100
-"""Where a first sentence is cut at a clause: its listener waits for all of it to be made."""
-
-MAX_SEED = 2**32 - 1
-_SLICE_S = (
-    0.5  # encoded at a time, so that a long sentence's first bytes need not wait for its last
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechOrder:
-    """What somebody asks for, in their words. None: whatever is usual."""
-
-    text: str
-    voice: str | None = None
-    model: str | None = None
-    format: str = DEFAULT_FORMAT
-    speed: float = 1.0
-    sample_rate_hz: int | None = None
-    language: str | None = None
-    instructions: str | None = None
-    seed: int | None = None
+# Encoded at a time, so that a long sentence's first bytes need not wait for its last.
+_SLICE_S = 0.5
 
 
 @dataclass(slots=True)
@@ -137,9 +113,9 @@ class SpeechService:
         model = self.models.choose(order.model)
         info = model.info
         voice = self.voices.resolve(info, order.voice)
-        audio_format, rate_hz = _choose_format(order)
-        language = _choose_language(order, info)
-        segments = _prepare_text(order.text, language, info)
+        audio_format, rate_hz = choose_format(order)
+        language = choose_language(order, info)
+        segments = prepare_text(order.text, language, info)
         seed = secrets.randbelow(MAX_SEED + 1) if order.seed is None else order.seed
         instructions = order.instructions if info.capabilities.instructions else None
         speech = Speech(
@@ -241,66 +217,3 @@ def _log(speech: Speech, outcome: str) -> None:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 1)
-
-
-def _choose_format(order: SpeechOrder) -> tuple[AudioFormat, int]:
-    audio_format = FORMATS[order.format]
-    rate_hz = order.sample_rate_hz or PCM_SAMPLE_RATE_HZ
-    if rate_hz not in audio_format.sample_rates_hz:
-        rates = ", ".join(map(str, audio_format.sample_rates_hz))
-        raise InvalidRequest(
-            f"{audio_format.name} cannot be made at {rate_hz} Hz. Use one of: {rates}.",
-            param="sample_rate",
-        )
-    return audio_format, rate_hz
-
-
-def _choose_language(order: SpeechOrder, info: ModelInfo) -> str | None:
-    if order.language is None:
-        return None
-    try:
-        language = parse_language(order.language)
-    except ValueError:
-        names = ", ".join(f"{code} ({name})" for code, name in LANGUAGE_NAMES.items())
-        raise InvalidRequest(
-            f"There is no language {order.language[:40]!r} here. Use auto or one of: {names}.",
-            param="language",
-        ) from None
-    if language is not None and language not in info.capabilities.languages:
-        raise InvalidRequest(
-            f"Model {info.id} does not speak {LANGUAGE_NAMES[language]}. {_who_else(info)}",
-            param="language",
-            code="language_not_supported",
-        )
-    return language
-
-
-def _prepare_text(text: str, language: str | None, info: ModelInfo) -> tuple[Segment, ...]:
-    can: Capabilities = info.capabilities
-    text = clean(text)
-    read_as = language or can.languages[0]
-    if not can.reads_symbols:
-        text = NORMALIZERS[read_as](text)
-    if can.scripts and (letter := first_unreadable(text, can.scripts)) is not None:
-        raise InvalidRequest(
-            f"Model {info.id} cannot read {letter!r} of your text: {describe(letter)}. "
-            f"{_who_else(info)}",
-            param="input",
-            code="language_not_supported",
-        )
-    if not has_words(text):
-        raise InvalidRequest(
-            "There is nothing to speak in the input: it has no letters and no digits. Send words.",
-            param="input",
-            code="nothing_to_speak",
-        )
-    return segment(text, read_as, can.segment_chars, min(FIRST_SEGMENT_CHARS, can.segment_chars))
-
-
-def _who_else(info: ModelInfo) -> str:
-    speaks = ", ".join(LANGUAGE_NAMES[code] for code in info.capabilities.languages)
-    others = ", ".join(LANGUAGE_NAMES.values())
-    return (
-        f"It speaks {speaks}. The Qwen3-TTS engine speaks {others}, "
-        f"but vivavoce {__version__} does not contain it yet."
-    )
