@@ -1,26 +1,30 @@
 """Settings, from the environment and `.env`: the only place that reads either.
 
-Each field is one row of docs/settings.md, which is generated from here.
+Each field is one row of docs/settings.md; `python -m vivavoce.settings` prints them all.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from pydantic_settings import SettingsError as SourceError
 
 from vivavoce.errors import SettingsError
+
+_ENV_FILE = ".env"
 
 
 class Settings(BaseSettings):
     """All settings. Names in the environment are the fields' aliases."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=_ENV_FILE,
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
@@ -64,6 +68,7 @@ class Settings(BaseSettings):
     ] = "reject"
     voice_aliases: Annotated[
         dict[str, str],
+        NoDecode,
         Field(
             alias="VOICE_ALIASES",
             description='Names for voices, as JSON: {"alloy": "heart"}. They win over built-in.',
@@ -119,6 +124,16 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("voice_aliases", mode="before")
+    @classmethod
+    def _parse(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                return json.loads(value)
+            except json.JSONDecodeError as exc:
+                raise ValueError(f"It is not JSON ({exc})") from None
+        return value
+
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; `overrides` (by field name, None meaning absent) win over everything.
@@ -127,12 +142,11 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: a value is impossible or a name in `.env` unknown; the message names it.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
+    _check_env_file()
     try:
         return Settings(**given)
     except ValidationError as exc:
-        raise SettingsError(_explain(exc)) from None
-    except SourceError as exc:
-        raise SettingsError(f"{exc}. It must be valid JSON.") from None
+        raise SettingsError(_explain(exc, given)) from None
 
 
 def settings_table() -> str:
@@ -142,8 +156,9 @@ def settings_table() -> str:
         schema = Settings.model_json_schema(by_alias=False)["properties"][name]
         values = " ".join(f"`{value}`" for value in schema.get("enum", ())) or _kind(schema)
         default = field.default
-        shown = json.dumps(list(default) if isinstance(default, tuple) else default)
-        shown = {"[]": "(none)", "{}": "(none)"}.get(shown, f"`{shown.strip(chr(34))}`")
+        shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+        if default in ((), {}):
+            shown = "(none)"
         lines.append(f"| `{field.alias}` | {values} | {shown} | {field.description} |")
     return "\n".join(lines) + "\n"
 
@@ -159,15 +174,38 @@ def _kind(schema: dict[str, Any]) -> str:
     return ", ".join([kind, *bounds])
 
 
-def _explain(exc: ValidationError) -> str:
+def _check_env_file() -> None:
+    """Complain about lines that would be passed over in silence."""
+    path = Path(_ENV_FILE)
+    if not path.is_file():
+        return
+    try:
+        with path.open(encoding="utf-8") as file:
+            lines = list(parse_stream(file))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"Cannot read .env: {exc}.") from None
+    for line in lines:
+        if line.error or (line.key is not None and line.value is None):
+            raise SettingsError(
+                f"Line {line.original.line} of .env is not a setting. Write NAME=value."
+            )
+
+
+def _explain(exc: ValidationError, given: dict[str, Any]) -> str:
     error = exc.errors(include_url=False)[0]
-    name = str(error["loc"][0]) if error["loc"] else "?"
-    aliases = {f: str(field.alias) for f, field in Settings.model_fields.items()}
-    name = aliases.get(name, name)
+    aliases = {field: str(info.alias) for field, info in Settings.model_fields.items()}
+    field, *inner = map(str, error["loc"] or ("?",))
+    name = ".".join((aliases.get(field, field), *inner))
     if error["type"] == "extra_forbidden":
         known = list(aliases.values())
         close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
         hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
         return f"There is no setting {name.upper()}, but .env sets it. {hint}"
-    value = json.dumps(error["input"], default=str)[:80]
-    return f"{name}={value} is not possible: {error['msg']}. Change it in the environment or .env."
+    value = error["input"] if isinstance(error["input"], str) else json.dumps(error["input"])
+    reason = error["msg"].removeprefix("Value error, ")
+    where = "on the command line" if field in given else "in the environment or .env"
+    return f"{name}={value[:80]} is not possible: {reason}. Change it {where}."
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_table())

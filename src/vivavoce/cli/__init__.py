@@ -74,7 +74,10 @@ def say(
     ] = None,
     language: Annotated[str | None, typer.Option(help="Such as en; default: automatic.")] = None,
     instructions: Annotated[str | None, typer.Option(help="How to say it.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same text, same seed: same audio.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Same text, same seed: same audio."),
+    ] = None,
 ) -> None:
     """Say something: into a file, or aloud."""
     from vivavoce.cli.say import run

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from vivavoce import __version__
+from vivavoce.api import server
 from vivavoce.cli.player import find_player
 from vivavoce.errors import SettingsError
 from vivavoce.factory import choose_engine
@@ -122,9 +122,9 @@ def _port() -> Finding:
     except SettingsError:
         return Finding(None, "port", "not checked, the settings come first")
     try:
-        socket.create_server((settings.host, settings.port)).close()
-    except OSError as exc:
-        return Finding(None, "port", f"{settings.host}:{settings.port}: {exc.strerror}")
+        server.listen(settings.host, settings.port).close()
+    except SettingsError as exc:
+        return Finding(None, "port", exc.message)
     return Finding(True, "port", f"{settings.host}:{settings.port} is free")
 
 

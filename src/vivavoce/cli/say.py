@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -48,6 +49,22 @@ def run(
 def _speak_to_file(order: SpeechOrder, output: Path) -> None:
     if not output.parent.is_dir():
         raise InvalidRequest(f"There is no folder {output.parent}. Create it first.")
+    try:
+        if output.exists() and not output.is_file():  # a device or a pipe
+            with output.open("wb") as device:
+                speech = asyncio.run(_speak(order, device.write))
+        else:
+            speech = _speak_to_regular_file(order, output.resolve())
+    except OSError as exc:
+        raise InvalidRequest(f"Cannot write {output}: {exc.strerror or exc}.") from None
+    typer.echo(
+        f"{output}: {speech.duration_s:.1f} s of speech in {speech.times.total_s:.1f} s, "
+        f"voice {speech.voice} ({speech.model.id})",
+        err=True,
+    )
+
+
+def _speak_to_regular_file(order: SpeechOrder, output: Path) -> Speech:
     partial = output.with_name(output.name + ".part")  # half a file never bears the whole's name
     try:
         with partial.open("w+b") as file:
@@ -61,11 +78,7 @@ def _speak_to_file(order: SpeechOrder, output: Path) -> None:
         os.replace(partial, output)
     finally:
         partial.unlink(missing_ok=True)
-    Console(stderr=True).print(
-        f"{output}: {speech.duration_s:.1f} s of speech in {speech.times.total_s:.1f} s, "
-        f"voice {speech.voice} ({speech.model.id})",
-        highlight=False,
-    )
+    return speech
 
 
 async def _speak(order: SpeechOrder, write: Callable[[bytes], object]) -> Speech:
@@ -75,8 +88,9 @@ async def _speak(order: SpeechOrder, write: Callable[[bytes], object]) -> Speech
     service = build_service(settings)
     try:
         speech = await service.begin(order)
-        total = len(speech.segments)
-        with _Steps(total) as steps:
+        with _Steps(len(speech.segments)) as steps:
+            for wish in speech.ignored:
+                steps.note(f"{speech.model.id} knows no {wish}: they are ignored.")
             async with aclosing(speech.parts()) as parts:
                 async for part in parts:
                     await asyncio.to_thread(write, part)
@@ -112,12 +126,16 @@ class _Steps:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def note(self, line: str) -> None:
+        """Say something beside the bar."""
+        self._console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
     def reached(self, segments: int) -> None:
         """Note that so many have begun."""
         self._bar.update(self._task, completed=segments)
         if not self._console.is_terminal and segments >= self._logged + _LOG_EVERY_SEGMENTS:
             self._logged = segments
-            self._console.print(f"spoken: {segments} of {self._total} pieces", highlight=False)
+            self.note(f"spoken: {segments} of {self._total} pieces")
 
 
 def _read(source: str | None) -> str:
@@ -127,7 +145,7 @@ def _read(source: str | None) -> str:
             raise InvalidRequest('There is nothing to say. Try: vivavoce say "Hello there"')
         text = sys.stdin.buffer.read()
         name = "standard input"
-    elif source.endswith(_TEXT_FILES) and "\n" not in source:
+    elif source.lower().endswith(_TEXT_FILES) and "\n" not in source:
         try:
             text = Path(source).read_bytes()
         except OSError as exc:

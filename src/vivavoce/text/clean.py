@@ -12,13 +12,14 @@ _MANY_LINES = re.compile(r"\s*\n\s*\n\s*")
 def clean(text: str) -> str:
     """Return the text composed (NFC), without invisible characters, its white space tidied.
 
-    Zero-width and other format characters vanish, control characters become spaces, line breaks
-    stay: one within a paragraph, two between paragraphs.
+    Zero-width and other format characters vanish, and halves of surrogate pairs, which are no
+    text. Control characters become spaces, line breaks stay: one within a paragraph, two between
+    paragraphs.
     """
     kept: list[str] = []
     for char in unicodedata.normalize("NFC", text):
         category = unicodedata.category(char)
-        if category == "Cf":
+        if category in ("Cf", "Cs"):
             continue
         kept.append(" " if category == "Cc" and char != "\n" else char)
     tidy = _BLANKS.sub(" ", "".join(kept))

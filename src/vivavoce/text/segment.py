@@ -59,13 +59,8 @@ def _cut(sentence: str, max_chars: int, first_max_chars: int) -> list[str]:
         if at is None:
             continue
         piece, rest = rest[:at].strip(), rest[at:].strip()
-        if pieces and not has_words(piece):
-            pieces[-1] += " " + piece
-        else:
-            pieces.append(piece)
-    if has_words(rest) or not pieces:
-        pieces.append(rest)
-    return [piece for piece in pieces if has_words(piece)]
+        pieces.append(piece)
+    return [piece for piece in (*pieces, rest) if has_words(piece)]
 
 
 def _last_clause_end(text: str, limit: int) -> int | None:

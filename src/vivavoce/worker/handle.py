@@ -32,13 +32,17 @@ log = structlog.get_logger("vivavoce.worker")
 WINDOW_S = 10.0
 """Audio that may be on its way to a listener who is slower than the engine."""
 
+_PULSE_S = 1.0
+_SILENCE_S = 5.0
+"""A machine out of breath delays even heartbeats: silence shorter than this means nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
     """How long a worker may take before it is given up.
 
-    `start_s`: from its start to its engine loaded. `stall_s`: between two signs of life, or with
-    requests waiting and nothing coming from the engine. `stop_s`: to end when asked to.
+    `start_s`: from its start to its engine loaded. `stall_s`: with requests waiting and nothing
+    coming from the engine, or between two signs of life. `stop_s`: to end when asked to.
     """
 
     start_s: float = 120.0
@@ -72,7 +76,7 @@ class WorkerHandle:
         self._limits = limits
         self._ids = itertools.count(1)
         self._listeners: dict[int, asyncio.Queue[_Event]] = {}
-        self._last_sign_of_life = 0.0
+        self._signs_of_life = 0
         self._death: str | None = None
         self._stopping = False
         self._ready: asyncio.Future[None] | None = None
@@ -103,8 +107,38 @@ class WorkerHandle:
         Raises:
             EngineUnavailable: it failed to load, ended, or took longer than it may.
         """
-        loop = asyncio.get_running_loop()
-        self._ready = loop.create_future()
+        started = time.monotonic()
+        self._ready = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._limits.start_s):
+                await self._launch()
+                await self._ready
+        except TimeoutError:
+            await self._bury(f"did not load its engine within {self._limits.start_s:g} s")
+            raise EngineUnavailable(
+                f"The {self.engine} engine did not load within {self._limits.start_s:g} s. "
+                "If this machine needs longer, raise WORKER_START_TIMEOUT."
+            ) from None
+        except (OSError, zmq.ZMQError) as exc:
+            await self._bury("could not be started")
+            raise EngineUnavailable(
+                f"The {self.engine} engine's process could not be started: {exc}. "
+                f"Its socket is in the temporary folder {tempfile.gettempdir()} (TMPDIR)."
+            ) from None
+        except BaseException:
+            await self._bury("was not wanted any more")
+            raise
+        self._tasks.append(asyncio.create_task(self._watch_pulse(), name=f"{self.engine}-pulse"))
+        log.info(
+            "worker ready",
+            engine=self.engine,
+            pid=self.pid,
+            load_s=round(self.load_s, 3),
+            start_s=round(time.monotonic() - started, 3),
+        )
+
+    async def _launch(self) -> None:
+        """Start the process and listen to it."""
         # The folder is this user's alone, so nobody else can connect.
         self._folder = tempfile.mkdtemp(prefix="vivavoce-")
         endpoint = f"ipc://{self._folder}/worker"
@@ -114,36 +148,17 @@ class WorkerHandle:
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.RCVHWM, 0)
         self._socket.bind(endpoint)
-        started = time.monotonic()
-        self._last_sign_of_life = started
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "vivavoce.worker", endpoint),
+            # -P: not from the current folder, whatever modules may lie there.
+            *(sys.executable, "-P", "-m", "vivavoce.worker", endpoint),
             stdin=asyncio.subprocess.PIPE,  # its closing tells the worker that the server is gone
+            # Ctrl-C in a terminal is for the server, which decides when workers end.
+            start_new_session=True,
         )
         self._tasks = [
-            loop.create_task(self._receive(), name=f"{self.engine}-receive"),
-            loop.create_task(self._watch_exit(), name=f"{self.engine}-exit"),
+            asyncio.create_task(self._receive(), name=f"{self.engine}-receive"),
+            asyncio.create_task(self._watch_exit(), name=f"{self.engine}-exit"),
         ]
-        try:
-            async with asyncio.timeout(self._limits.start_s):
-                await self._ready
-        except TimeoutError:
-            await self._bury(f"did not load its engine within {self._limits.start_s:g} s")
-            raise EngineUnavailable(
-                f"The {self.engine} engine did not load within {self._limits.start_s:g} s. "
-                "If this machine needs longer, raise WORKER_START_TIMEOUT."
-            ) from None
-        except BaseException:
-            await self._bury("was not wanted any more")
-            raise
-        self._tasks.append(loop.create_task(self._watch_pulse(), name=f"{self.engine}-pulse"))
-        log.info(
-            "worker ready",
-            engine=self.engine,
-            pid=self.pid,
-            load_s=round(self.load_s, 3),
-            start_s=round(time.monotonic() - started, 3),
-        )
 
     def speak(self, request: SpeechRequest) -> Spoken:
         """Ask for speech. Closing `chunks` early cancels the work at once.
@@ -201,7 +216,7 @@ class WorkerHandle:
         assert self._socket is not None
         while True:
             frames = await self._socket.recv_multipart()
-            self._last_sign_of_life = time.monotonic()
+            self._signs_of_life += 1
             match msg.decode_from_worker(frames[0]):
                 case msg.Chunk(id, segment):
                     samples = np.frombuffer(frames[1], np.float32)
@@ -245,12 +260,14 @@ class WorkerHandle:
             self._announce_death(how)
 
     async def _watch_pulse(self) -> None:
-        while True:
-            silent_s = time.monotonic() - self._last_sign_of_life
-            if silent_s > self._limits.stall_s:
-                self._kill(f"gave no sign of life for {silent_s:.0f} s")
-                return
-            await asyncio.sleep(min(1.0, self._limits.stall_s / 4))
+        """Notice silence; in ticks of its own, so that a server that was paused blames nobody."""
+        limit_s = max(self._limits.stall_s, _SILENCE_S)
+        silent_s = 0.0
+        while silent_s <= limit_s:
+            heard = self._signs_of_life
+            await asyncio.sleep(_PULSE_S)
+            silent_s = silent_s + _PULSE_S if heard == self._signs_of_life else 0.0
+        self._kill(f"gave no sign of life for {silent_s:.0f} s")
 
     def _kill(self, reason: str) -> None:
         assert self._process is not None
@@ -278,14 +295,14 @@ class WorkerHandle:
 
     async def _bury(self, reason: str) -> None:
         """Make sure that nothing of it is left."""
-        assert self._process is not None
         if self._death is None:
             self._death = reason
         for listener in self._listeners.values():
             listener.put_nowait(self._died())
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()

@@ -2,8 +2,8 @@
 
 The main thread reads messages; each request runs on a thread of its own, which iterates the
 engine's stream and waits when its listener is a window behind. The process ends when it is told
-to, when loading fails, or when the server's end of its standard input closes: it never outlives
-the server, however that ended.
+to, or when the server's end of its standard input closes: it never outlives the server, however
+that ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from vivavoce.engine import registry
-from vivavoce.errors import VivavoceError
+from vivavoce.errors import EngineUnavailable, VivavoceError
 from vivavoce.worker import messages as msg
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def run(endpoint: str) -> None:
         engine.close()
     wire.close()
     context.term()
+    # Not by returning: threads still inside native code abort an interpreter that shuts down.
+    os._exit(0)
 
 
 def _exit_with_parent() -> None:
@@ -56,16 +58,21 @@ def _load(wire: Wire) -> Engine | None:
         return None
     started = time.monotonic()
     try:
+        if message.engine not in registry.ENGINE_NAMES:
+            known = ", ".join(registry.ENGINE_NAMES)
+            raise EngineUnavailable(f"There is no engine {message.engine!r}. There are: {known}.")
         engine = registry.load(message.engine)
     except VivavoceError as exc:
-        wire.send(msg.LoadFailed(exc.message))
-        return None
+        reason = exc.message
     except Exception as exc:
         traceback.print_exc(file=sys.stderr)
-        wire.send(msg.LoadFailed(f"Loading the {message.engine} engine raised {exc!r}."))
-        return None
-    wire.send(msg.Ready(time.monotonic() - started))
-    return engine
+        reason = f"Loading the {message.engine} engine raised {exc!r}."
+    else:
+        wire.send(msg.Ready(time.monotonic() - started))
+        return engine
+    wire.send(msg.LoadFailed(reason))
+    wire.receive()  # stay until told to stop: an end of its own could be noticed before the reason
+    return None
 
 
 class Wire:

@@ -63,7 +63,7 @@ class Ready(Message, frozen=True):
 
 
 class LoadFailed(Message, frozen=True):
-    """The engine could not be loaded; the process ends."""
+    """The engine could not be loaded; the process waits for its end."""
 
     message: str
 
