@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from decoding import decode
 
 ROOT = Path(__file__).parent.parent
