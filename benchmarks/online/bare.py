@@ -1,7 +1,7 @@
 """The other peer: the same engine and the same encoder as a plain function, with no server.
 
-An answer is made on one thread, step after step, and sent nowhere. A server's time minus this is what
-the server adds; it can be less than nothing where the server encodes beside the engine.
+An answer is made on one thread, step after step, and sent nowhere. A server's time minus this is
+what the server adds; it can be less than nothing where the server encodes beside the engine.
 """
 
 from __future__ import annotations

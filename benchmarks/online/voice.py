@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FORMATS = ("pcm", "mp3", "opus")
 _PCM_BYTES_PER_S = 48_000
-_FORMAT = "mp3"  # the default, and the dearest to encode
+_FORMAT = "mp3"  # the default
 
 
 def measure(plan: Plan, progress: Progress, figures: Figures) -> None:

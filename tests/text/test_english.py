@@ -148,6 +148,7 @@ WRITTEN_OUT = {
     "§ 5 and № 7": "section 5 and number 7",
     "~50 people": "about 50 people",
     "1920x1080": "1920 by 1080",
+    "7 x 8": "7 times 8",
     "C++ and C#": "C plus plus and C sharp",
     "24/7": "twenty-four seven",
     "CO2 and H₂O": "C O 2 and H 2 O",

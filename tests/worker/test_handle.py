@@ -499,3 +499,4 @@ def test_it_does_not_outlive_its_server(doing: str, temporary: Path) -> None:
         assert not has_ended(pid)
         server.kill()
         asyncio.run(until(lambda: has_ended(pid)))
+    assert not list(temporary.iterdir())

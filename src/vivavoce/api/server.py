@@ -28,7 +28,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as exc:
         raise SettingsError(
             f"Cannot listen on HOST={host} PORT={port}: {exc.strerror or exc}. "
-            f"Is a server running there already? Choose another, for example PORT={port + 1}."
+            "Is a server running there already? Choose another address or port."
         ) from None
 
 

@@ -61,7 +61,7 @@ class Engine(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Free everything. Streams still open end as if cancelled."""
+        """Free everything. Nothing may be asked of the engine or its streams afterwards."""
 
 
 class Cancelled(Exception):

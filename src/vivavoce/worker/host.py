@@ -25,13 +25,16 @@ from vivavoce.worker import messages as msg
 
 if TYPE_CHECKING:
     from vivavoce.engine.base import Engine, SpeechStream
+    from vivavoce.types import SpeechRequest
 
 HEARTBEAT_S = 1.0
 
 
 def run(endpoint: str) -> None:
     """Connect to the server's socket and serve until told to stop."""
-    threading.Thread(target=_exit_with_parent, name="parent-watch", daemon=True).start()
+    threading.Thread(
+        target=_exit_with_parent, args=(endpoint,), name="parent-watch", daemon=True
+    ).start()
     context = zmq.Context()
     wire = Wire(context, endpoint)
     wire.send(msg.Hello(os.getpid()))
@@ -45,10 +48,14 @@ def run(endpoint: str) -> None:
     os._exit(0)
 
 
-def _exit_with_parent() -> None:
+def _exit_with_parent(endpoint: str) -> None:
     # Not through sys.stdin: its lock would hang the interpreter's exit.
     while os.read(0, 4096):
         pass
+    socket_path = endpoint.removeprefix("ipc://")
+    with contextlib.suppress(OSError):  # nobody else is left to clear it away
+        os.unlink(socket_path)
+        os.rmdir(os.path.dirname(socket_path))
     os._exit(0)
 
 
@@ -137,10 +144,7 @@ class Host:
         while True:
             match self._wire.receive():
                 case msg.Speak(id, request, window):
-                    self._running[id] = running = Running(self._engine.speak(request), window)
-                    threading.Thread(
-                        target=self._speak, args=(id, running), name=f"speak-{id}", daemon=True
-                    ).start()
+                    self._begin(id, request, window)
                 case msg.Credit(id, samples):
                     if (listener := self._running.get(id)) is not None:
                         listener.acknowledge(samples)
@@ -151,6 +155,17 @@ class Host:
                     return
                 case _:
                     raise AssertionError("the server sent a message out of order")
+
+    def _begin(self, id: int, request: SpeechRequest, window_samples: int) -> None:
+        try:
+            stream = self._engine.speak(request)
+        except Exception as exc:
+            self._fail(id, exc)
+            return
+        self._running[id] = running = Running(stream, window_samples)
+        threading.Thread(
+            target=self._speak, args=(id, running), name=f"speak-{id}", daemon=True
+        ).start()
 
     def _speak(self, id: int, running: Running) -> None:
         try:
@@ -165,13 +180,18 @@ class Host:
                     return
             if not running.cancelled:
                 self._wire.send(msg.Done(id, running.stream.usage))
-        except VivavoceError as exc:
-            self._wire.send(msg.Failed(id, exc.message))
         except Exception as exc:
-            traceback.print_exc(file=sys.stderr)
-            self._wire.send(msg.Failed(id, f"The engine raised {type(exc).__name__}: {exc}"))
+            self._fail(id, exc)
         finally:
             self._running.pop(id, None)
+
+    def _fail(self, id: int, exc: Exception) -> None:
+        if isinstance(exc, VivavoceError):
+            message = exc.message
+        else:
+            traceback.print_exception(exc, file=sys.stderr)
+            message = f"The engine raised {type(exc).__name__}: {exc}"
+        self._wire.send(msg.Failed(id, message))
 
     def _beat(self) -> None:
         while True:

@@ -1,8 +1,8 @@
 """English: money, percent, telephone numbers, addresses and versions, written out as words.
 
-Plain numbers, dates, times and units are left as they are: the embedded voice reads those well.
+Numbers, dates, times and units are left as they are where the embedded voice reads them well.
 Rules run in the order of `_RULES`; each is linear in the length of the text, and none reaches
-across a line break.
+across a line break. What they make of a text, they leave as it is.
 """
 
 from __future__ import annotations
@@ -373,7 +373,8 @@ _RULES: tuple[tuple[re.Pattern[str], str | _Reading], ...] = (
         r"\1 to ",
     ),
     (re.compile(r"(?<![\w.])(\d)['’′] ?(\d{1,2})(?:[\"”″]|'')"), r"\1 foot \2"),
-    (re.compile(r"(?<=\d)(?<!\b0) ?x ?(?=\d)"), " by "),
+    (re.compile(r"(?<=\d)(?<!\b0)x(?=\d)"), " by "),
+    (re.compile(r"(?<=\d) x (?=\d)"), " times "),
     (re.compile(r"(?<=\d) ?(km|cm|mm|m|mi|in|ft|yd)²(?!\w)"), _say_from(_LENGTHS, "square ")),
     (re.compile(r"(?<=\d) ?(km|cm|mm|m|mi|in|ft|yd)³(?!\w)"), _say_from(_LENGTHS, "cubic ")),
     (re.compile(r"(?<=\d) ?[µμ]([gmslL])\b"), _say_from(_MICRO)),
