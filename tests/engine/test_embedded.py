@@ -91,6 +91,15 @@ def test_a_pause_is_as_long_as_asked(engine: Engine, pause_s: float) -> None:
     assert pause_s <= pause < pause_s + 0.25
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["The U.S. Army came.", "We met at Acme Inc. Headquarters.", "Luther King Jr. Day is near."],
+)
+def test_an_abbreviation_is_no_pause(engine: Engine, text: str) -> None:
+    heard = np.flatnonzero(np.abs(samples_of(engine, order(text))) > AUDIBLE)
+    assert np.diff(heard).max() / RATE_HZ < 0.4
+
+
 @pytest.mark.parametrize("text", SENTENCES)
 def test_edges_do_not_click(engine: Engine, text: str) -> None:
     samples = samples_of(engine, order(text))

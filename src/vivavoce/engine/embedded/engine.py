@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _GAIN = 2.0  # the voice peaks at 0.44: 6 dB quieter than other speech
 _PEAK = 0.98
+_MAX_PHONEMES = 400  # of what the network speaks well in one go
 _FRAME_SAMPLES = 300  # the network's output step, 12.5 ms
 _AUDIBLE = 0.004  # -48 dBFS after gain: below the quietest consonant
 _LEAD_S = 0.03
@@ -68,7 +69,7 @@ class EmbeddedEngine(Engine):
 
     def _speak(self, segment: Segment, seed: int, stream: GeneratedSpeech) -> Samples:
         parts = []
-        for phonemes in self._hibari.phonemize(segment.text):
+        for phonemes in self._phonemes(segment.text):
             stream.check()
             ids = self._hibari.ids(phonemes)
             wave = self._hibari.from_ids(ids, rng=np.random.default_rng(seed))
@@ -84,6 +85,15 @@ class EmbeddedEngine(Engine):
             )
         pause = np.zeros(round(segment.pause_s * SAMPLE_RATE_HZ), np.float32)
         return np.concatenate((spoken, pause))
+
+    def _phonemes(self, text: str) -> list[str]:
+        """Return what is spoken in one go.
+
+        A segment is a sentence already. `phonemize` would end it again after "U.S." or "Inc.", with
+        0.75 s of silence; it is for what is too long for the network.
+        """
+        whole: str = self._hibari.g2p(text)
+        return [whole] if len(whole) <= _MAX_PHONEMES else self._hibari.phonemize(text)
 
 
 def _trim(samples: Samples) -> Samples:
