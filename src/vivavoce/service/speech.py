@@ -141,7 +141,8 @@ class SpeechService:
             WorkerDied, SynthesisFailed: it ended before its first byte.
         """
         ordered_at = time.monotonic()
-        model, speech, request = self.check(order)
+        # On a thread: a long text takes a while to write out, and others are being served.
+        model, speech, request = await asyncio.to_thread(self.check, order)
         speech._rest = self._make(model, speech, request, order.speed, ordered_at)
         try:
             speech._first = await anext(speech._rest)
