@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from benchmarks.online.readme import table as figures_table
 
 from decoding import decode
 from vivavoce import __version__
@@ -63,6 +65,13 @@ def test_the_readmes_python_runs_as_it_stands(
     monkeypatch.chdir(tmp_path)
     exec(example.replace("http://127.0.0.1:8000", voice_server.url), {})
     assert len(decode(Path("hello.mp3").read_bytes(), "mp3")) > 24000
+
+
+def test_the_readmes_figures_are_the_last_ones_measured() -> None:
+    result = sorted(ROOT.glob("benchmarks/results/online-*.json"))[-1]
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.split("<!-- figures -->\n")[1].split("<!-- /figures -->")[0]
+    assert shown == figures_table(json.loads(result.read_text()))
 
 
 def test_the_version_is_the_same_everywhere() -> None:
