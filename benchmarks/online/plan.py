@@ -37,11 +37,11 @@ def quick() -> Plan:
     """Return the plan of a first impression: every figure, few values."""
     return Plan(
         fresh_servers=2,
-        warm_requests=20,
-        concurrency=(1, 4),
+        warm_requests=10,
+        concurrency=(1, 2),
         realtime_rounds=1,
         overhead_requests=30,
         throughput_rounds=1,
-        throughput_requests=96,
-        limit_s=32.0,
+        throughput_requests=64,
+        limit_s=30.0,
     )

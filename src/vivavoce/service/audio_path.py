@@ -37,6 +37,8 @@ class AudioPath:
         if rate_hz != engine_rate_hz:
             self._stages.append(Resample(engine_rate_hz, rate_hz))
         self._encoder = open_encoder(format_name, rate_hz)
+        # Cheaper to do at once than to hand to a thread: samples are only written as integers.
+        self.quick = not self._stages and format_name in ("pcm", "wav")
         self._rate_hz = rate_hz
         self._held: list[bytes] = []
         self._audible = False

@@ -30,6 +30,7 @@ log = structlog.get_logger("vivavoce.speech")
 
 # Encoded at a time, so that a long sentence's first bytes need not wait for its last.
 _SLICE_S = 0.5
+_LONG_TEXT_CHARS = 1000
 
 
 @dataclass(slots=True)
@@ -141,8 +142,10 @@ class SpeechService:
             WorkerDied, SynthesisFailed: it ended before its first byte.
         """
         ordered_at = time.monotonic()
-        # On a thread: a long text takes a while to write out, and others are being served.
-        model, speech, request = await asyncio.to_thread(self.check, order)
+        if len(order.text) > _LONG_TEXT_CHARS:  # takes a while to write out; others are served
+            model, speech, request = await asyncio.to_thread(self.check, order)
+        else:
+            model, speech, request = self.check(order)
         speech._rest = self._make(model, speech, request, order.speed, ordered_at)
         try:
             speech._first = await anext(speech._rest)
@@ -163,7 +166,7 @@ class SpeechService:
         speed: float,
         ordered_at: float,
     ) -> AsyncGenerator[bytes]:
-        """Engine → stretch → resample → encode; the encoding on threads, off the event loop."""
+        """Engine → stretch → resample → encode; what takes long on threads, off the event loop."""
         loop = asyncio.get_running_loop()
         outcome = "abandoned"
         try:
@@ -177,7 +180,10 @@ class SpeechService:
                 async for chunk in chunks:
                     speech.segments_begun = chunk.segment + 1
                     for piece in _slices(chunk.samples, round(_SLICE_S * rate_hz)):
-                        data = await loop.run_in_executor(self._encoding, path.feed, piece)
+                        if path.quick:
+                            data = path.feed(piece)
+                        else:
+                            data = await loop.run_in_executor(self._encoding, path.feed, piece)
                         speech.duration_s = path.duration_s
                         if data:
                             if speech.times.first_bytes_s is None:

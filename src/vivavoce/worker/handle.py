@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import shutil
 import sys
 import tempfile
@@ -154,6 +155,9 @@ class WorkerHandle:
             stdin=asyncio.subprocess.PIPE,  # its closing tells the worker that the server is gone
             # Ctrl-C in a terminal is for the server, which decides when workers end.
             start_new_session=True,
+            # glibc keeps an arena per thread, and every request has a thread: under load one
+            # arena saves the embedded voice 130 MiB of 375, at no measurable cost in time.
+            env={"MALLOC_ARENA_MAX": "1", **os.environ},
         )
         self._tasks = [
             asyncio.create_task(self._receive(), name=f"{self.engine}-receive"),
@@ -175,12 +179,16 @@ class WorkerHandle:
             inbox = self._listeners[id] = asyncio.Queue()
             self._send(msg.Speak(id, request, self._window_samples))
             finished = False
+            taken = 0
             try:
                 while True:
                     event = await inbox.get()
                     if isinstance(event, AudioChunk):
                         yield event
-                        self._send(msg.Credit(id, len(event.samples)))
+                        taken += len(event.samples)
+                        if taken > self._window_samples // 4:
+                            self._send(msg.Credit(id, taken))
+                            taken = 0
                         continue
                     finished = True
                     if isinstance(event, VivavoceError):
