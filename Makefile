@@ -5,6 +5,7 @@
 #   make check      only the quick part: style, types, layers
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
+#   make goldens    have the official Qwen3-TTS package make again what tests compare with
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -12,7 +13,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check bench newcomer clean
+.PHONY: serve test check bench newcomer goldens clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -32,8 +33,15 @@ bench: $(VENV)/installed-test
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py
 
+goldens:
+	$(PYTHON) -m venv .venv-official
+	.venv-official/bin/pip install --quiet torch==2.13.0
+	.venv-official/bin/pip install --quiet transformers==4.57.3 accelerate==1.12.0 librosa soundfile einops rich
+	.venv-official/bin/pip install --quiet --no-deps qwen-tts==0.1.1
+	cd tests/engine/qwen3 && ../../../.venv-official/bin/python make_goldens.py
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-official
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }

@@ -1,0 +1,1 @@
+"""The 12 Hz codec: codes to sound and sound to codes."""

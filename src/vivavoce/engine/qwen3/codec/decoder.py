@@ -1,0 +1,311 @@
+"""Codes to sound: 16 codebooks at 12.5 frames a second to 24 kHz, any number of frames at a time.
+
+codes [B, 16, T] → codebook vectors → causal conv → windowed transformer → 2 × (upsample 2,
+ConvNeXt) → 4 × (Snake, upsample 8/5/4/3, residual units) → samples [B, T * 1920].
+Everything is causal, so a stream's past is finite and explicit: `CodecState`. Architecture and
+parameter names: the official package, qwen-tts 0.1.1 (tokenizer_12hz).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vivavoce.engine.qwen3.codec.streaming import (
+    CausalConv,
+    CausalTransposedConv,
+    ConvNeXtBlock,
+    SnakeBeta,
+)
+from vivavoce.engine.qwen3.config import CodecDecoderConfig
+from vivavoce.engine.qwen3.layers import MLP, RMSNorm, rope, rotate
+
+
+@dataclass(slots=True)
+class CodecState:
+    """The past of B streams.
+
+    `frames` [B] counts the frames decoded; `keys` and `values` [layers, B, heads, window - 1,
+    head_dim] are the transformer's; `convs` are the convolutions' states in order of use.
+    """
+
+    frames: Tensor
+    keys: Tensor
+    values: Tensor
+    convs: list[Tensor]
+
+
+class Codebook(nn.Module):
+    """One codebook, stored as running sums and counts; their quotient is what is looked up."""
+
+    def __init__(self, size: int, dim: int) -> None:
+        super().__init__()
+        self.cluster_usage = nn.Parameter(torch.empty(size))
+        self.embedding_sum = nn.Parameter(torch.empty(size, dim))
+
+    def vectors(self) -> Tensor:
+        """Return the table, [size, dim]."""
+        return self.embedding_sum / self.cluster_usage.clamp(min=1e-5)[:, None]
+
+
+class _Layer(nn.Module):
+    def __init__(self, size: int, dim: int) -> None:
+        super().__init__()
+        self._codebook = Codebook(size, dim)
+
+
+class _Books(nn.Module):
+    def __init__(self, books: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Layer(size, dim) for _ in range(books))
+
+
+class ResidualQuantizer(nn.Module):
+    """Some codebooks whose vectors are added, and the projection out of their space.
+
+    `input_proj` belongs to encoding, which the released encoder does by itself; it is loaded so
+    that no tensor of a checkpoint is left over.
+    """
+
+    def __init__(self, books: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.input_proj = nn.Conv1d(dim, dim // 2, 1, bias=False)
+        self.output_proj = nn.Conv1d(dim // 2, dim, 1, bias=False)
+        self.vq = _Books(books, size, dim // 2)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Map codes [B, books, T] to [B, dim, T]."""
+        books = [layer._codebook for layer in self.vq.layers]
+        total = sum(F.embedding(codes[:, i], book.vectors()) for i, book in enumerate(books))
+        return self.output_proj(total.transpose(1, 2))
+
+
+class Quantizer(nn.Module):
+    """The first (semantic) codebook and the 15 (acoustic) others."""
+
+    def __init__(self, books: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.rvq_first = ResidualQuantizer(1, size, dim)
+        self.rvq_rest = ResidualQuantizer(books - 1, size, dim)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Map codes [B, books, T] to [B, dim, T]."""
+        return self.rvq_first(codes[:, :1]) + self.rvq_rest(codes[:, 1:])
+
+
+class LayerScale(nn.Module):
+    """A gain per channel."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.empty(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale the last dimension."""
+        return self.scale * x
+
+
+class WindowedAttention(nn.Module):
+    """Attention over the last `window` frames, the present one included."""
+
+    def __init__(self, c: CodecDecoderConfig) -> None:
+        super().__init__()
+        self.heads, self.head_dim, self.window = c.num_attention_heads, c.head_dim, c.sliding_window
+        width = self.heads * self.head_dim
+        self.q_proj = nn.Linear(c.hidden_size, width, bias=False)
+        self.k_proj = nn.Linear(c.hidden_size, width, bias=False)
+        self.v_proj = nn.Linear(c.hidden_size, width, bias=False)
+        self.o_proj = nn.Linear(width, c.hidden_size, bias=False)
+
+    def forward(
+        self, x: Tensor, cos_sin: Tensor, mask: Tensor, keys: Tensor, values: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Attend from x [B, T, H] to the cached window - 1 frames and itself.
+
+        Returns the result and the next cached keys and values.
+        """
+        batch, length, _ = x.shape
+        shape = (batch, length, self.heads, self.head_dim)
+        q = rotate(self.q_proj(x).view(shape).transpose(1, 2), cos_sin)
+        k = rotate(self.k_proj(x).view(shape).transpose(1, 2), cos_sin)
+        k = torch.cat((keys, k), dim=2)
+        v = torch.cat((values, self.v_proj(x).view(shape).transpose(1, 2)), dim=2)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        y = self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
+        kept = k.shape[2] - (self.window - 1)
+        return y, k[:, :, kept:], v[:, :, kept:]
+
+
+class TransformerLayer(nn.Module):
+    """Norm, attention, norm, MLP; each result scaled before it is added."""
+
+    def __init__(self, c: CodecDecoderConfig) -> None:
+        super().__init__()
+        self.self_attn = WindowedAttention(c)
+        self.mlp = MLP(c.hidden_size, c.intermediate_size)
+        self.input_layernorm = RMSNorm(c.hidden_size, c.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(c.hidden_size, c.rms_norm_eps)
+        self.self_attn_layer_scale = LayerScale(c.hidden_size)
+        self.mlp_layer_scale = LayerScale(c.hidden_size)
+
+    def forward(
+        self, x: Tensor, cos_sin: Tensor, mask: Tensor, keys: Tensor, values: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See `WindowedAttention.forward`."""
+        y, keys, values = self.self_attn(self.input_layernorm(x), cos_sin, mask, keys, values)
+        x = x + self.self_attn_layer_scale(y)
+        x = x + self.mlp_layer_scale(self.mlp(self.post_attention_layernorm(x)))
+        return x, keys, values
+
+
+class Transformer(nn.Module):
+    """The codec's transformer, between two projections."""
+
+    def __init__(self, c: CodecDecoderConfig) -> None:
+        super().__init__()
+        self.window, self.head_dim, self.theta = c.sliding_window, c.head_dim, c.rope_theta
+        self.input_proj = nn.Linear(c.latent_dim, c.hidden_size)
+        self.layers = nn.ModuleList(TransformerLayer(c) for _ in range(c.num_hidden_layers))
+        self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
+        self.output_proj = nn.Linear(c.hidden_size, c.latent_dim)
+
+    def forward(
+        self, x: Tensor, frames: Tensor, keys: Tensor, values: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Map x [B, T, latent] after `frames` [B] others; return the next keys and values too."""
+        length, back = x.shape[1], self.window - 1
+        steps = torch.arange(length, device=x.device)
+        cos_sin = rope(frames[:, None] + steps, self.head_dim, self.theta, x.dtype)
+        # Key j stands for frame `frames - back + j`; before frame 0 there is nothing.
+        places = torch.arange(back + length, device=x.device)
+        age = steps[:, None] + back - places[None, :]
+        near = (age >= 0) & (age < self.window)
+        real = places[None, :] >= back - frames[:, None]
+        mask = (near[None] & real[:, None, :])[:, None]
+        x = self.input_proj(x)
+        next_keys, next_values = [], []
+        for layer, layer_keys, layer_values in zip(self.layers, keys, values, strict=True):
+            x, k, v = layer(x, cos_sin, mask, layer_keys, layer_values)
+            next_keys.append(k)
+            next_values.append(v)
+        x = self.output_proj(self.norm(x))
+        return x, torch.stack(next_keys), torch.stack(next_values)
+
+
+class ResidualUnit(nn.Module):
+    """Two convolutions with Snakes before them, beside a residual."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.act1 = SnakeBeta(channels)
+        self.conv1 = CausalConv(channels, channels, kernel=7, dilation=dilation)
+        self.act2 = SnakeBeta(channels)
+        self.conv2 = CausalConv(channels, channels, kernel=1)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Map [B, C, T] to itself; return the first convolution's next state as well."""
+        y, state = self.conv1(self.act1(x), state)
+        return x + self.conv2.conv(self.act2(y)), state
+
+
+class UpsampleBlock(nn.Module):
+    """A Snake, an upsampling convolution that halves the channels, three residual units."""
+
+    def __init__(self, channels: int, rate: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.block = nn.ModuleList(
+            [
+                SnakeBeta(channels),
+                CausalTransposedConv(channels, half, kernel=2 * rate, stride=rate),
+                *(ResidualUnit(half, dilation) for dilation in (1, 3, 9)),
+            ]
+        )
+
+
+class CodecDecoder(nn.Module):
+    """The whole decoder; see the module."""
+
+    def __init__(self, c: CodecDecoderConfig) -> None:
+        super().__init__()
+        self.config = c
+        self.quantizer = Quantizer(c.num_quantizers, c.codebook_size, c.codebook_dim)
+        self.pre_conv = CausalConv(c.codebook_dim, c.latent_dim, kernel=3)
+        self.pre_transformer = Transformer(c)
+        self.upsample = nn.ModuleList(
+            nn.ModuleList(
+                [
+                    CausalTransposedConv(c.latent_dim, c.latent_dim, kernel=rate, stride=rate),
+                    ConvNeXtBlock(c.latent_dim),
+                ]
+            )
+            for rate in c.upsampling_ratios
+        )
+        widths = [c.decoder_dim // 2**i for i in range(len(c.upsample_rates) + 1)]
+        self.decoder = nn.ModuleList(
+            [
+                CausalConv(c.latent_dim, c.decoder_dim, kernel=7),
+                *(UpsampleBlock(w, r) for w, r in zip(widths, c.upsample_rates, strict=False)),
+                SnakeBeta(widths[-1]),
+                CausalConv(widths[-1], 1, kernel=7),
+            ]
+        )
+
+    def start(self, batch: int) -> CodecState:
+        """Return the state of `batch` streams that have decoded nothing."""
+        c = self.config
+        like = self.pre_conv.conv.weight
+        back = (c.num_hidden_layers, batch, c.num_attention_heads, c.sliding_window - 1, c.head_dim)
+        return CodecState(
+            frames=torch.zeros(batch, dtype=torch.long, device=like.device),
+            keys=like.new_zeros(back),
+            values=like.new_zeros(back),
+            convs=[module.start(batch) for module in self._stateful()],
+        )
+
+    def forward(self, codes: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
+        """Decode codes [B, 16, T], T > 0, that follow `state`.
+
+        Returns samples [B, T * 1920] within [-1, 1], and the state after them. The state given is
+        left as it was.
+        """
+        past = iter(state.convs)
+        convs: list[Tensor] = []
+
+        def run(module: nn.Module, x: Tensor) -> Tensor:
+            y, after = module(x, next(past))
+            convs.append(after)
+            return y
+
+        x = run(self.pre_conv, self.quantizer(codes))
+        x, keys, values = self.pre_transformer(
+            x.transpose(1, 2), state.frames, state.keys, state.values
+        )
+        x = x.transpose(1, 2)
+        for upsample, block in self.upsample:
+            x = run(block, run(upsample, x))
+        first, *blocks, snake, last = self.decoder
+        x = run(first, x)
+        for block in blocks:
+            act, upsample, *units = block.block
+            x = run(upsample, act(x))
+            for unit in units:
+                x = run(unit, x)
+        x = run(last, snake(x))
+        after = CodecState(state.frames + codes.shape[-1], keys, values, convs)
+        return x[:, 0].clamp(-1, 1), after
+
+    def _stateful(self) -> list[CausalConv | CausalTransposedConv]:
+        """Return the modules that have a state, in the order in which `forward` uses them."""
+        found: list[CausalConv | CausalTransposedConv] = [self.pre_conv]
+        for upsample, block in self.upsample:
+            found += [upsample, block.dwconv]
+        first, *blocks, _, last = self.decoder
+        found.append(first)
+        for block in blocks:
+            _, upsample, *units = block.block
+            found += [upsample, *(unit.conv1 for unit in units)]
+        return [*found, last]

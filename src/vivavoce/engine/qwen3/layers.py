@@ -1,0 +1,144 @@
+"""The transformer that talker and code predictor are made of: Qwen3, with its cache passed in.
+
+Shapes: B sequences, T new positions, S positions to look at, H hidden. Nothing here keeps state or
+reads a value back to the host, so every function can be captured in a graph.
+Formulas: Qwen3 technical report (arXiv:2505.09388) and the official package, qwen-tts 0.1.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class RMSNorm(nn.Module):
+    """Root mean square norm: statistics in fp32, cast back, then the weight (in that order)."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Norm the last dimension."""
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
+        return self.weight * wide.to(x.dtype)
+
+
+def rope(positions: Tensor, head_dim: int, theta: float, dtype: torch.dtype) -> Tensor:
+    """Return cos and sin for rotary embedding, [2, B, 1, T, head_dim], of positions [B, T].
+
+    The talker's interleaved multimodal RoPE has three equal position rows and so is this one.
+    """
+    powers = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim
+    angles = positions[:, None, :, None].float() * theta**-powers
+    angles = torch.cat((angles, angles), dim=-1)
+    return torch.stack((angles.cos(), angles.sin())).to(dtype)
+
+
+def rotate(x: Tensor, cos_sin: Tensor) -> Tensor:
+    """Apply RoPE to x [B, heads, T, head_dim], rotating halves."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cos_sin[0] + torch.cat((-second, first), dim=-1) * cos_sin[1]
+
+
+@dataclass(slots=True)
+class KVCache:
+    """Keys and values of all layers, [layers, B, kv_heads, capacity, head_dim] each."""
+
+    keys: Tensor
+    values: Tensor
+
+    @classmethod
+    def empty(
+        cls,
+        layers: int,
+        batch: int,
+        kv_heads: int,
+        capacity: int,
+        head_dim: int,
+        like: Tensor,
+    ) -> KVCache:
+        """Return a cache of zeros on the device and in the dtype of `like`."""
+        shape = (layers, batch, kv_heads, capacity, head_dim)
+        return cls(like.new_zeros(shape), like.new_zeros(shape))
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with a norm on each head's query and key before RoPE."""
+
+    def __init__(self, hidden: int, heads: int, kv_heads: int, head_dim: int, eps: float) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
+        self.q_proj = nn.Linear(hidden, heads * head_dim, bias=False)
+        self.k_proj = nn.Linear(hidden, kv_heads * head_dim, bias=False)
+        self.v_proj = nn.Linear(hidden, kv_heads * head_dim, bias=False)
+        self.o_proj = nn.Linear(heads * head_dim, hidden, bias=False)
+        self.q_norm = RMSNorm(head_dim, eps)
+        self.k_norm = RMSNorm(head_dim, eps)
+
+    def forward(
+        self, x: Tensor, cos_sin: Tensor, slots: Tensor, mask: Tensor, keys: Tensor, values: Tensor
+    ) -> Tensor:
+        """Attend from x [B, T, H]; write its keys and values into the cache at `slots` [B, T].
+
+        `mask` [B, 1, T, S] is True where a query may look; the cache may be longer than S.
+        """
+        batch, length, _ = x.shape
+        q = self.q_norm(self.q_proj(x).view(batch, length, self.heads, self.head_dim))
+        k = self.k_norm(self.k_proj(x).view(batch, length, self.kv_heads, self.head_dim))
+        v = self.v_proj(x).view(batch, length, self.kv_heads, self.head_dim).transpose(1, 2)
+        q = rotate(q.transpose(1, 2), cos_sin)
+        k = rotate(k.transpose(1, 2), cos_sin)
+        index = slots[:, None, :, None].expand(-1, self.kv_heads, -1, self.head_dim)
+        keys.scatter_(2, index, k)
+        values.scatter_(2, index, v)
+        span = mask.shape[-1]
+        y = F.scaled_dot_product_attention(
+            q, keys[:, :, :span], values[:, :, :span], attn_mask=mask, enable_gqa=True
+        )
+        return self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
+
+
+class MLP(nn.Module):
+    """SwiGLU."""
+
+    def __init__(self, hidden: int, intermediate: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(hidden, intermediate, bias=False)
+        self.up_proj = nn.Linear(hidden, intermediate, bias=False)
+        self.down_proj = nn.Linear(intermediate, hidden, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., H] to [..., H]."""
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class DecoderLayer(nn.Module):
+    """Norm, attention, norm, MLP, each with its residual."""
+
+    def __init__(
+        self,
+        hidden: int,
+        intermediate: int,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        eps: float,
+    ) -> None:
+        super().__init__()
+        self.self_attn = Attention(hidden, heads, kv_heads, head_dim, eps)
+        self.mlp = MLP(hidden, intermediate)
+        self.input_layernorm = RMSNorm(hidden, eps)
+        self.post_attention_layernorm = RMSNorm(hidden, eps)
+
+    def forward(
+        self, x: Tensor, cos_sin: Tensor, slots: Tensor, mask: Tensor, keys: Tensor, values: Tensor
+    ) -> Tensor:
+        """See `Attention.forward`."""
+        x = x + self.self_attn(self.input_layernorm(x), cos_sin, slots, mask, keys, values)
+        return x + self.mlp(self.post_attention_layernorm(x))

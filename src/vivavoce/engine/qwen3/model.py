@@ -1,0 +1,79 @@
+"""A whole checkpoint in memory: talker, codec, tokenizer, and for cloning both encoders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from vivavoce.engine.qwen3.codec.decoder import CodecDecoder
+from vivavoce.engine.qwen3.codec.encoder import CodecEncoder
+from vivavoce.engine.qwen3.config import Qwen3TTSConfig, read_config
+from vivavoce.engine.qwen3.prompt import PromptBuilder, Reference
+from vivavoce.engine.qwen3.speaker import SpeakerEncoder
+from vivavoce.engine.qwen3.talker import Talker
+from vivavoce.engine.qwen3.tokenizer import TextTokenizer
+from vivavoce.engine.qwen3.weights import check_leftovers, load_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+_ENCODER = "encoder."
+
+
+@dataclass(frozen=True, slots=True)
+class Qwen3TTS:
+    """The parts. `codec_encoder` and `speaker_encoder` are there for Base checkpoints only."""
+
+    config: Qwen3TTSConfig
+    tokenizer: TextTokenizer
+    talker: Talker
+    codec_decoder: CodecDecoder
+    codec_encoder: CodecEncoder | None
+    speaker_encoder: SpeakerEncoder | None
+    prompts: PromptBuilder
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> Qwen3TTS:
+        """Load a checkpoint from a folder in the released layout.
+
+        Raises:
+            EngineUnavailable: something is missing, left over, misshapen or unknown; the message
+                names it.
+        """
+        config = read_config(folder)
+        tokenizer = TextTokenizer(folder)
+        base = config.speaker_encoder is not None
+        with torch.device("meta"):
+            talker = Talker(config.talker, config.predictor)
+            decoder = CodecDecoder(config.codec_decoder)
+            encoder = CodecEncoder(config.codec_encoder) if base else None
+            speaker = SpeakerEncoder(config.speaker_encoder) if config.speaker_encoder else None
+        model_path = folder / "model.safetensors"
+        codec_path = folder / "speech_tokenizer" / "model.safetensors"
+        used = load_weights(talker, model_path, "talker.", device, dtype)
+        if speaker is not None:
+            used |= load_weights(speaker, model_path, "speaker_encoder.", device, dtype)
+        check_leftovers(model_path, used)
+        used = load_weights(decoder, codec_path, "decoder.", device, dtype)
+        if encoder is not None:
+            used |= load_weights(encoder, codec_path, _ENCODER, device, dtype)
+            check_leftovers(codec_path, used)
+        else:  # every release has the encoder; only cloning needs it
+            check_leftovers(codec_path, used, unread=_ENCODER)
+        prompts = PromptBuilder(config, tokenizer, talker)
+        return cls(config, tokenizer, talker, decoder, encoder, speaker, prompts)
+
+    @torch.inference_mode()
+    def listen(self, samples: Tensor, text: str | None) -> Reference:
+        """Return the voice of a clip, samples [n] at 24 kHz; with its transcript, in context."""
+        assert self.speaker_encoder is not None, "not a Base checkpoint"
+        assert self.codec_encoder is not None
+        speaker = self.speaker_encoder(samples)
+        if text is None:
+            return Reference(speaker)
+        weight = self.codec_encoder.downsample.conv.weight
+        return Reference(speaker, self.codec_encoder(samples.to(weight.dtype)), text)

@@ -1,0 +1,101 @@
+"""The code predictor: from the talker's hidden state and the first code to the other 15.
+
+Its sequence starts anew in every frame: [hidden state, first code's embedding, then each code's].
+Parameter names are the checkpoint's. Source: the official package, qwen-tts 0.1.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from vivavoce.engine.qwen3.config import TransformerConfig
+from vivavoce.engine.qwen3.layers import DecoderLayer, KVCache, RMSNorm, rope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class CodePredictorModel(nn.Module):
+    """A table per code and the transformer. Table i embeds the code of book i + 1."""
+
+    def __init__(self, c: TransformerConfig, talker_hidden: int) -> None:
+        super().__init__()
+        self.codec_embedding = nn.ModuleList(
+            nn.Embedding(c.vocab_size, talker_hidden) for _ in range(c.num_code_groups - 1)
+        )
+        self.layers = nn.ModuleList(
+            DecoderLayer(
+                c.hidden_size,
+                c.intermediate_size,
+                c.num_attention_heads,
+                c.num_key_value_heads,
+                c.head_dim,
+                c.rms_norm_eps,
+            )
+            for _ in range(c.num_hidden_layers)
+        )
+        self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
+
+
+class CodePredictor(nn.Module):
+    """Predicts the books 1 to 15 of a frame, one after the other. Head i gives book i + 1."""
+
+    def __init__(self, c: TransformerConfig, talker_hidden: int) -> None:
+        super().__init__()
+        self.config = c
+        self.model = CodePredictorModel(c, talker_hidden)
+        self.lm_head = nn.ModuleList(
+            nn.Linear(c.hidden_size, c.vocab_size, bias=False) for _ in range(c.num_code_groups - 1)
+        )
+        self.small_to_mtp_projection = (
+            nn.Linear(talker_hidden, c.hidden_size)
+            if talker_hidden != c.hidden_size
+            else nn.Identity()
+        )
+
+    def new_cache(self, batch: int) -> KVCache:
+        """Return the cache of a frame, to be used again for every frame."""
+        c = self.config
+        return KVCache.empty(
+            c.num_hidden_layers,
+            batch,
+            c.num_key_value_heads,
+            c.num_code_groups,
+            c.head_dim,
+            like=self.lm_head[0].weight,
+        )
+
+    def forward(
+        self,
+        hidden: Tensor,
+        first_embedding: Tensor,
+        choose: Callable[[Tensor, int], Tensor],
+        cache: KVCache,
+    ) -> Tensor:
+        """Return the books 1 to 15, [B, 15], from `hidden`, `first_embedding` [B, talker hidden].
+
+        `choose(logits [B, codes], book)` picks a code [B] for each book.
+        """
+        x = torch.stack((hidden, first_embedding), dim=1)
+        begin = 0
+        codes: list[Tensor] = []
+        for book, head in enumerate(self.lm_head, start=1):
+            x = self._run(self.small_to_mtp_projection(x), begin, cache)
+            codes.append(choose(head(x[:, -1]), book))
+            begin += x.shape[1]
+            x = self.model.codec_embedding[book - 1](codes[-1])[:, None]
+        return torch.stack(codes, dim=1)
+
+    def _run(self, x: Tensor, begin: int, cache: KVCache) -> Tensor:
+        c = self.config
+        batch, length, _ = x.shape
+        positions = torch.arange(begin, begin + length, device=x.device).expand(batch, -1)
+        cos_sin = rope(positions, c.head_dim, c.rope_theta, x.dtype)
+        places = torch.arange(begin + length, device=x.device)
+        mask = (places <= positions[..., None])[:, None]
+        for layer, keys, values in zip(self.model.layers, cache.keys, cache.values, strict=True):
+            x = layer(x, cos_sin, positions, mask, keys, values)
+        return self.model.norm(x)

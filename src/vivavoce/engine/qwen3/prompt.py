@@ -1,0 +1,145 @@
+"""What the talker is given: text, tags and speaker as rows of embeddings, in every mode.
+
+A prompt has two parts: `rows` are there from the start; `trailing` text rows are added one per
+frame as the talker goes (when they are used up, the padding row is). Source of the layout: the
+official package, qwen-tts 0.1.1 (`generate`, `generate_icl_prompt`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from vivavoce.engine.qwen3.config import Qwen3TTSConfig
+    from vivavoce.engine.qwen3.talker import Talker
+    from vivavoce.engine.qwen3.tokenizer import TextTokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A voice to clone: its vector [hidden]; for in-context cloning, its codes [frames, 16] too."""
+
+    speaker: Tensor
+    codes: Tensor | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """What is said and how, in words. `speaker` names a preset; `language` None is automatic."""
+
+    text: str
+    language: str | None = None
+    speaker: str | None = None
+    instructions: str | None = None
+    reference: Reference | None = None
+    whole_text: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Embeddings: `rows` [n, hidden], n > 0, and `trailing` [m, hidden], m >= 1."""
+
+    rows: Tensor
+    trailing: Tensor
+
+
+class PromptBuilder:
+    """Builds prompts for one loaded checkpoint."""
+
+    def __init__(self, config: Qwen3TTSConfig, tokenizer: TextTokenizer, talker: Talker) -> None:
+        self._config = config
+        self._tokenizer = tokenizer
+        self._talker = talker
+        self._role = tokenizer.encode_template("<|im_start|>assistant\n")
+
+    @torch.inference_mode()
+    def build(self, wanted: PromptText) -> Prompt:
+        """Return the prompt for a text that has something in it."""
+        c = self._config.talker
+        pad, bos, eos = self._marks()
+        parts: list[Tensor] = []
+        if wanted.instructions:
+            ids = [
+                *self._tokenizer.encode_template("<|im_start|>user\n"),
+                *self._tokenizer.encode_text(wanted.instructions),
+                *self._tokenizer.encode_template("<|im_end|>\n"),
+            ]
+            parts.append(self._text(ids))
+        parts.append(self._text(self._role))
+        tags = self._tags(wanted)
+        parts.append(torch.cat((pad.expand(len(tags) - 2, -1), bos)) + tags[:-1])
+        text = self._text(self._tokenizer.encode_text(wanted.text))
+        reference = wanted.reference
+        if reference is not None and reference.codes is not None:
+            assert reference.text is not None
+            spoken = self._text(self._tokenizer.encode_text(reference.text))
+            body, trailing = self._in_context(
+                torch.cat((spoken, text, eos)), reference.codes, pad, wanted.whole_text
+            )
+        elif wanted.whole_text:
+            rows = torch.cat((text, eos)) + self._codec(c.codec_pad_id)
+            body, trailing = torch.cat((rows, pad + self._codec(c.codec_bos_id))), pad
+        else:
+            body = text[:1] + self._codec(c.codec_bos_id)
+            trailing = torch.cat((text[1:], eos))
+        return Prompt(torch.cat((*parts, body)), trailing)
+
+    def pad_row(self) -> Tensor:
+        """Return the row that is added to every frame once the text has run out, [hidden]."""
+        return self._marks()[0][0]
+
+    def _in_context(
+        self, text: Tensor, codes: Tensor, pad: Tensor, whole_text: bool
+    ) -> tuple[Tensor, Tensor]:
+        c = self._config.talker
+        frames = torch.cat((self._codec(c.codec_bos_id), self._talker.embed_frames(codes)))
+        if whole_text:
+            return torch.cat((text + self._codec(c.codec_pad_id), frames + pad)), pad
+        if len(text) > len(frames):
+            return text[: len(frames)] + frames, text[len(frames) :]
+        filled = torch.cat((text, pad.expand(len(frames) - len(text), -1)))
+        return filled + frames, pad
+
+    def _tags(self, wanted: PromptText) -> Tensor:
+        """Return the codec-side tags: how to think, language, speaker, pad, bos."""
+        c = self._config.talker
+        language = wanted.language
+        if wanted.speaker is not None and language in (None, "chinese"):
+            dialect = c.spk_is_dialect.get(wanted.speaker, False)
+            language = dialect if isinstance(dialect, str) else language
+        ids = (
+            [c.codec_nothink_id, c.codec_think_bos_id, c.codec_think_eos_id]
+            if language is None
+            else [
+                c.codec_think_id,
+                c.codec_think_bos_id,
+                c.codec_language_id[language],
+                c.codec_think_eos_id,
+            ]
+        )
+        tags = [self._codec(*ids)]
+        if wanted.speaker is not None:
+            tags.append(self._codec(c.spk_id[wanted.speaker]))
+        elif wanted.reference is not None:
+            tags.append(wanted.reference.speaker[None].to(tags[0]))
+        tags.append(self._codec(c.codec_pad_id, c.codec_bos_id))
+        return torch.cat(tags)
+
+    def _marks(self) -> tuple[Tensor, Tensor, Tensor]:
+        c = self._config
+        rows = self._text([c.tts_pad_token_id, c.tts_bos_token_id, c.tts_eos_token_id])
+        return rows[0:1], rows[1:2], rows[2:3]
+
+    def _text(self, ids: list[int]) -> Tensor:
+        return self._talker.embed_text(self._ids(ids))
+
+    def _codec(self, *ids: int) -> Tensor:
+        return self._talker.embed_codec(self._ids(list(ids)))
+
+    def _ids(self, ids: list[int]) -> Tensor:
+        return torch.tensor(ids, device=self._talker.codec_head.weight.device)

@@ -1,0 +1,82 @@
+"""Reading a checkpoint's tensors, strictly, straight to where they are used.
+
+Modules are made on the meta device, without memory; each tensor is then read from the memory-mapped
+safetensors file into place, in the dtype wanted. A tensor that is missing, left over or of another
+shape is an error that names it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from vivavoce.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def load_weights(
+    module: nn.Module, path: Path, prefix: str, device: torch.device, dtype: torch.dtype
+) -> set[str]:
+    """Fill `module`, made on the meta device, with the tensors of `path` under `prefix`.
+
+    Returns the names used. Parameters become plain, without gradients.
+
+    Raises:
+        EngineUnavailable: the file cannot be read, or a tensor is missing or misshapen.
+    """
+    used: set[str] = set()
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            there = set(file.keys())
+            for name, parameter in list(module.named_parameters()):
+                full = prefix + name
+                if full not in there:
+                    raise EngineUnavailable(
+                        f"{path} has no tensor {full}. The checkpoint is incomplete, or of another "
+                        "model than its config.json says: download it again."
+                    )
+                shape = tuple(file.get_slice(full).get_shape())
+                if shape != tuple(parameter.shape):
+                    raise EngineUnavailable(
+                        f"{path}: tensor {full} has the shape {list(shape)}, but by config.json it "
+                        f"must have {list(parameter.shape)}. Download the checkpoint again."
+                    )
+                _replace(module, name, file.get_tensor(full).to(dtype))
+                used.add(full)
+    except (OSError, SafetensorError) as exc:
+        raise EngineUnavailable(
+            f"Cannot read {path}: {exc}. The file is missing, cut short or damaged: download it "
+            "again."
+        ) from None
+    return used
+
+
+def check_leftovers(path: Path, used: set[str], unread: str | None = None) -> None:
+    """Make sure that every tensor of the file was used, but for those under the prefix `unread`.
+
+    Raises:
+        EngineUnavailable: some were not; the message names the first.
+    """
+    with safe_open(path, framework="pt") as file:
+        unknown = sorted(
+            name
+            for name in set(file.keys()) - used
+            if unread is None or not name.startswith(unread)
+        )
+    if unknown:
+        raise EngineUnavailable(
+            f"{path} has {len(unknown)} tensors that vivavoce does not know, such as {unknown[0]}. "
+            "Use a released Qwen3-TTS 12 Hz checkpoint, or a newer vivavoce."
+        )
+
+
+def _replace(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
+    *path, last = name.split(".")
+    for part in path:
+        module = getattr(module, part)
+    setattr(module, last, nn.Parameter(tensor, requires_grad=False))
