@@ -8,10 +8,14 @@ Formulas: Qwen3 technical report (arXiv:2505.09388) and the official package, qw
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from vivavoce.engine.qwen3.config import TransformerConfig
 
 
 class RMSNorm(nn.Module):
@@ -142,3 +146,18 @@ class DecoderLayer(nn.Module):
         """See `Attention.forward`."""
         x = x + self.self_attn(self.input_layernorm(x), cos_sin, slots, mask, keys, values)
         return x + self.mlp(self.post_attention_layernorm(x))
+
+
+def make_layers(c: TransformerConfig) -> nn.ModuleList:
+    """Return the layers of a transformer of these sizes."""
+    return nn.ModuleList(
+        DecoderLayer(
+            c.hidden_size,
+            c.intermediate_size,
+            c.num_attention_heads,
+            c.num_key_value_heads,
+            c.head_dim,
+            c.rms_norm_eps,
+        )
+        for _ in range(c.num_hidden_layers)
+    )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vivavoce.engine.qwen3.config import TransformerConfig
-from vivavoce.engine.qwen3.layers import DecoderLayer, KVCache, RMSNorm, rope
+from vivavoce.engine.qwen3.layers import KVCache, RMSNorm, make_layers, rope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,17 +26,7 @@ class CodePredictorModel(nn.Module):
         self.codec_embedding = nn.ModuleList(
             nn.Embedding(c.vocab_size, talker_hidden) for _ in range(c.num_code_groups - 1)
         )
-        self.layers = nn.ModuleList(
-            DecoderLayer(
-                c.hidden_size,
-                c.intermediate_size,
-                c.num_attention_heads,
-                c.num_key_value_heads,
-                c.head_dim,
-                c.rms_norm_eps,
-            )
-            for _ in range(c.num_hidden_layers)
-        )
+        self.layers = make_layers(c)
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
 
 

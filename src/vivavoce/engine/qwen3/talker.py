@@ -10,23 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vivavoce.engine.qwen3.config import TalkerConfig, TransformerConfig
-from vivavoce.engine.qwen3.layers import DecoderLayer, KVCache, RMSNorm, rope
+from vivavoce.engine.qwen3.layers import KVCache, RMSNorm, make_layers, rope
 from vivavoce.engine.qwen3.predictor import CodePredictor
-
-
-def make_layers(c: TransformerConfig) -> nn.ModuleList:
-    """Return the layers of a transformer of these sizes."""
-    return nn.ModuleList(
-        DecoderLayer(
-            c.hidden_size,
-            c.intermediate_size,
-            c.num_attention_heads,
-            c.num_key_value_heads,
-            c.head_dim,
-            c.rms_norm_eps,
-        )
-        for _ in range(c.num_hidden_layers)
-    )
 
 
 class TextProjection(nn.Module):
