@@ -11,125 +11,30 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from vivavoce.text.normalize.english_words import (
+    ACCENTED,
+    BEFORE_NUMBER,
+    COUNTRIES,
+    DIGITS,
+    GREEK,
+    GREEK_LETTERS,
+    LENGTHS,
+    MICRO,
+    MONEY,
+    PERIODS,
+    SCALES,
+    SHORT_SCALES,
+    STROKED,
+    SYMBOLS,
+    TLD,
+    URL_WORDS,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     _Match = re.Match[str]
     _Reading = Callable[[_Match], str]
-
-_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_SCALES = {
-    "k": "thousand",
-    "m": "million",
-    "b": "billion",
-    "t": "trillion",
-    "mm": "million",
-    "mn": "million",
-    "bn": "billion",
-    "tn": "trillion",
-}
-_SHORT_SCALES = "|".join(_SCALES)
-_MONEY: dict[str, tuple[str, str, str, str]] = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "¥": ("yen", "yen", "", ""),
-    "₹": ("rupee", "rupees", "paisa", "paise"),
-    "₩": ("won", "won", "", ""),
-}
-_PERIODS = {"hr": "hour", "wk": "week", "mo": "month", "yr": "year"}
-_COUNTRIES = {
-    "US": "US ",
-    "A": "Australian ",
-    "AU": "Australian ",
-    "C": "Canadian ",
-    "CA": "Canadian ",
-    "HK": "Hong Kong ",
-    "NZ": "New Zealand ",
-    "S": "Singapore ",
-}
-_ACCENTED = frozenset(
-    "ÀÁÂÃÄÅÆÇÉÊÌÍÎÏÑÒÓÔÕÖØÚÜÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿĀāĂăąĆćČčĎďĐđĒēĕĖėęěĝĞğġģīĭİıķļĽľŁłńņňŋ"
-    "ŌōŏőŒœŘřŚśŞşŠšţťūŭŮůŰųŵźŻżŽžơưǎǐǒǔǚșțə"
-)
-"""The letters outside ASCII that the embedded voice knows. It passes over others in silence."""
-_STROKED = {"Ħ": "H", "ħ": "h", "Ŧ": "T", "ŧ": "t", "Ə": "A"}
-_URL_WORDS = {
-    ".": " dot ",
-    "/": " slash ",
-    "?": " question mark ",
-    "=": " equals ",
-    "&": " and ",
-    "#": " hash ",
-    "-": " dash ",
-    "_": " underscore ",
-    ":": " colon ",
-    "@": " at ",
-    "+": " plus ",
-    "%": " percent ",
-    "~": " tilde ",
-}
-_TLD = "com|org|net|io|dev|ai|app|gov|edu|info|me|tv|co|uk|us|de|fr|it|es|jp|cn|ru|ch|eu|au|ca|xyz"
-_MONTHS = "January February March April June July August September October November December"
-_BEFORE_NUMBER = {
-    **{month[:3].lower(): month for month in _MONTHS.split()},
-    "sept": "September",
-    "no": "number",
-    "nos": "numbers",
-    "p": "page",
-    "pp": "pages",
-    "vol": "volume",
-    "ch": "chapter",
-    "sec": "section",
-    "fig": "figure",
-    "figs": "figures",
-    "eq": "equation",
-    "ref": "reference",
-    "apt": "apartment",
-    "tel": "telephone",
-    "ext": "extension",
-    "approx": "approximately",
-    "avg": "average",
-    "max": "maximum",
-    "min": "minimum",
-}
-_LENGTHS = {
-    "mm": "millimeters",
-    "cm": "centimeters",
-    "m": "meters",
-    "km": "kilometers",
-    "in": "inches",
-    "ft": "feet",
-    "yd": "yards",
-    "mi": "miles",
-}
-_MICRO = {"g": "micrograms", "m": "micrometers", "s": "microseconds", "l": "microliters"}
-_SYMBOLS = {
-    "≈": "about",
-    "≤": "at most",
-    "≥": "at least",
-    "≠": "is not equal to",
-    "±": "plus or minus",
-    "−": "minus",
-    "×": "times",
-    "÷": "divided by",
-    "√": "square root of",
-    "∞": "infinity",
-    "∆": "delta",
-    "→": "to",
-    "µ": "micro",
-    "²": "squared",
-    "³": "cubed",
-    "§": "section",
-    "¢": "cents",
-    "№": "number",
-}
-_GREEK_LETTERS = "αβγδεζηθικλμνξοπρσςτυφχψω"
-_GREEK_NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
-    "sigma sigma tau upsilon phi chi psi omega"
-)
-_GREEK = dict(zip(_GREEK_LETTERS, _GREEK_NAMES.split(), strict=True))
 
 
 def normalize_english(text: str) -> str:
@@ -151,13 +56,13 @@ def _known(match: _Match) -> str:
     char = match.group(0)
     if unicodedata.category(char) == "Nd":
         return str(unicodedata.digit(char))
-    if char in _ACCENTED or unicodedata.category(char) in ("No", "Nl"):
+    if char in ACCENTED or unicodedata.category(char) in ("No", "Nl"):
         return char
     if char in "℃℉":
         return unicodedata.normalize("NFKC", char)
     plain = unicodedata.normalize("NFKC", char)
     plain = plain if plain.isascii() else unicodedata.normalize("NFD", plain)[0]
-    return _STROKED.get(char, plain if plain.isascii() else char)
+    return STROKED.get(char, plain if plain.isascii() else char)
 
 
 def _plain(match: _Match) -> str:
@@ -171,7 +76,7 @@ def _number_sign(match: _Match) -> str:
 
 
 def _spell(digits: str) -> str:
-    return " ".join(_DIGITS[int(d)] for d in digits)
+    return " ".join(DIGITS[int(d)] for d in digits)
 
 
 def _spell_groups(match: _Match) -> str:
@@ -198,7 +103,7 @@ def _address(match: _Match) -> str:
     tail = address[len(body) :]
     body = re.sub(r"^(?:https?|ftp)://", "", body, flags=re.IGNORECASE)
     body = re.sub(r"^www\.", "", body, flags=re.IGNORECASE).rstrip("/")
-    return "".join(_URL_WORDS.get(c, c) for c in body).strip() + tail
+    return "".join(URL_WORDS.get(c, c) for c in body).strip() + tail
 
 
 def _amount(name: str) -> str:
@@ -206,7 +111,7 @@ def _amount(name: str) -> str:
     return (
         rf"(?P<{name}>\d{{1,3}}(?:,\d{{2,3}})*,\d{{3}}(?!\d)|\d+|(?=\.\d))"
         rf"(?:\.(?P<{name}_fraction>\d+))?"
-        rf"(?:[ -]?(?P<{name}_scale>(?i:hundred|thousand|million|billion|trillion|{_SHORT_SCALES}))"
+        rf"(?:[ -]?(?P<{name}_scale>(?i:hundred|thousand|million|billion|trillion|{SHORT_SCALES}))"
         r"(?![\w&]))?"
     )
 
@@ -217,13 +122,13 @@ def _number(match: _Match, name: str) -> str:
     return (
         (match[name] or "0")
         + (f".{fraction}" if fraction else "")
-        + (f" {_SCALES.get(scale.lower(), scale.lower())}" if scale else "")
+        + (f" {SCALES.get(scale.lower(), scale.lower())}" if scale else "")
     )
 
 
 def _money(match: _Match, name: str, symbol: str, land: str = "") -> str:
     """Read the amount `name` with its unit: 1 dollar, 2 pounds and 50 pence, 5 million euros."""
-    one, many, cent, cents = _MONEY[symbol]
+    one, many, cent, cents = MONEY[symbol]
     if _is_adjective(match):
         many, cents = one, cent
     whole, fraction = match[name] or "0", match[f"{name}_fraction"] or ""
@@ -245,7 +150,7 @@ def _is_adjective(match: _Match) -> bool:
 
 
 def _money_before(match: _Match) -> str:
-    land = _COUNTRIES.get(match["land"] or "", "")
+    land = COUNTRIES.get(match["land"] or "", "")
     minus = "minus " if match["sign"] or match["sign_inside"] else ""
     return _apart(match, minus + _money(match, "amount", match["symbol"], land))
 
@@ -264,7 +169,7 @@ def _money_range(match: _Match) -> str:
     if (match["low_fraction"] or match["high_fraction"]) and not match["high_scale"]:
         words = f"{_money(match, 'low', symbol)} to {_money(match, 'high', symbol)}"
     else:
-        unit = _MONEY[symbol][0 if _is_adjective(match) else 1]
+        unit = MONEY[symbol][0 if _is_adjective(match) else 1]
         words = f"{_number(match, 'low')} to {_number(match, 'high')} {unit}"
     return _apart(match, words)
 
@@ -294,7 +199,7 @@ def _say_from(words: dict[str, str], before: str = "") -> _Reading:
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}-\d{1,2}-(?:\d{4}|\d\d)")
 _DAYS = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?"
 _ZONES = "Eastern|Central|Mountain|Pacific|[A-Z]{1,3}T|UTC"
-_CURRENCY = "[" + "".join(_MONEY) + "]"
+_CURRENCY = "[" + "".join(MONEY) + "]"
 _RULES: tuple[tuple[re.Pattern[str], str | _Reading], ...] = (
     # Letters and digits the voice does not know, full-width forms: the nearest it knows.
     (re.compile(r"[^\W_a-zA-Z0-9]|[\uff01-\uff5e\uffe0-\uffe6℃℉]"), _known),
@@ -313,7 +218,7 @@ _RULES: tuple[tuple[re.Pattern[str], str | _Reading], ...] = (
     (
         re.compile(
             r"(?<![\w.@-])[A-Za-z\d-]{1,63}(?:\.[A-Za-z\d-]{1,63}){0,3}"
-            rf"\.(?:{_TLD})\b(?:/[^\s<>\"]*)?"
+            rf"\.(?:{TLD})\b(?:/[^\s<>\"]*)?"
         ),
         _address,
     ),
@@ -337,7 +242,7 @@ _RULES: tuple[tuple[re.Pattern[str], str | _Reading], ...] = (
     (re.compile(rf"(?<![\w.,]){_amount('amount')} ?(?P<symbol>{_CURRENCY})(?!\d)"), _money_after),
     (
         re.compile(r"\b(dollars?|cents?|euros?|pounds?|pence|penny|yen|rupees?|won)/([a-z]+)"),
-        lambda m: f"{m.group(1)} per {_PERIODS.get(m.group(2), m.group(2))}",
+        lambda m: f"{m.group(1)} per {PERIODS.get(m.group(2), m.group(2))}",
     ),
     # Percent
     (re.compile(r"(?<=\d) ?%?(?:[-–]| [-–] )(\d+(?:\.\d+)?) ?%"), r" to \1%"),
@@ -375,9 +280,9 @@ _RULES: tuple[tuple[re.Pattern[str], str | _Reading], ...] = (
     (re.compile(r"(?<![\w.])(\d)['’′] ?(\d{1,2})(?:[\"”″]|'')"), r"\1 foot \2"),
     (re.compile(r"(?<=\d)(?<!\b0)x(?=\d)"), " by "),
     (re.compile(r"(?<=\d) x (?=\d)"), " times "),
-    (re.compile(r"(?<=\d) ?(km|cm|mm|m|mi|in|ft|yd)²(?!\w)"), _say_from(_LENGTHS, "square ")),
-    (re.compile(r"(?<=\d) ?(km|cm|mm|m|mi|in|ft|yd)³(?!\w)"), _say_from(_LENGTHS, "cubic ")),
-    (re.compile(r"(?<=\d) ?[µμ]([gmslL])\b"), _say_from(_MICRO)),
+    (re.compile(r"(?<=\d) ?(km|cm|mm|m|mi|in|ft|yd)²(?!\w)"), _say_from(LENGTHS, "square ")),
+    (re.compile(r"(?<=\d) ?(km|cm|mm|m|mi|in|ft|yd)³(?!\w)"), _say_from(LENGTHS, "cubic ")),
+    (re.compile(r"(?<=\d) ?[µμ]([gmslL])\b"), _say_from(MICRO)),
     (re.compile(r"(?<=\d)(?:⁻?[⁰¹²³⁴-⁹]{2,}|⁻[⁰¹²³⁴-⁹]|[⁰⁴-⁹])"), _power),
     (re.compile(r"(?<=\d) ?([¼-¾⅐-⅞])"), lambda m: f" and {_plain(m).strip()}"),
     (re.compile(r"[¼-¾⅐-⅞]"), _plain),
@@ -385,8 +290,8 @@ _RULES: tuple[tuple[re.Pattern[str], str | _Reading], ...] = (
     (re.compile(r"\b50/50\b"), "fifty-fifty"),
     # Abbreviations. The voice reads "no." as number, wherever it stands.
     (
-        re.compile(rf"\b({'|'.join(_BEFORE_NUMBER)})\. ?(?=\d)", re.IGNORECASE),
-        _say_from(_BEFORE_NUMBER),
+        re.compile(rf"\b({'|'.join(BEFORE_NUMBER)})\. ?(?=\d)", re.IGNORECASE),
+        _say_from(BEFORE_NUMBER),
     ),
     (re.compile(r"\b(no|[Tt]he Sun)\.(?!\w)"), r"\1 ."),
     (re.compile(r"\be\. ?g\.,? ?"), "for example "),
@@ -400,10 +305,10 @@ _RULES: tuple[tuple[re.Pattern[str], str | _Reading], ...] = (
     (re.compile(r"\b([CFcf])#"), r"\1 sharp"),
     (re.compile(r"~ ?(?=\d)"), "about "),
     (re.compile(r"(?<![\w)])−(?=\d)"), "-"),
-    (re.compile(f"([{''.join(_SYMBOLS)}])"), _say_from(_SYMBOLS)),
+    (re.compile(f"([{''.join(SYMBOLS)}])"), _say_from(SYMBOLS)),
     (
-        re.compile(rf"(?<![Ͱ-Ͽἀ-῿])([{_GREEK_LETTERS}{_GREEK_LETTERS.upper()}])(?![Ͱ-Ͽἀ-῿])"),
-        _say_from(_GREEK),
+        re.compile(rf"(?<![Ͱ-Ͽἀ-῿])([{GREEK_LETTERS}{GREEK_LETTERS.upper()}])(?![Ͱ-Ͽἀ-῿])"),
+        _say_from(GREEK),
     ),
     (re.compile(r"[^\W_a-zA-Z0-9²³]"), _number_sign),
     # Dashes between words are pauses; other rows of one mark are nothing.
