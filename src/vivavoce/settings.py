@@ -40,13 +40,91 @@ class Settings(BaseSettings):
         Field(alias="PORT", ge=0, le=65535, description="Port to listen on; 0 for any free one."),
     ] = 8000
     engine: Annotated[
-        Literal["auto", "embedded", "fake"],
+        Literal["auto", "qwen3", "embedded", "fake"],
         Field(
             alias="ENGINE",
-            description="Which engine speaks. auto: the best that this machine can run. "
-            "fake: tones, for tests.",
+            description="Which engine speaks. auto: qwen3 on an NVIDIA GPU or where MODEL_ID is "
+            "set, else embedded. fake: tones, for tests.",
         ),
     ] = "auto"
+    model_id: Annotated[
+        str,
+        Field(
+            alias="MODEL_ID",
+            description="Qwen3-TTS checkpoint for preset voices: a hub id or a folder.",
+        ),
+    ] = "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
+    clone_model_id: Annotated[
+        str,
+        Field(
+            alias="CLONE_MODEL_ID",
+            description="Checkpoint for cloned voices. auto: the released one of MODEL_ID's size.",
+        ),
+    ] = "auto"
+    design_model_id: Annotated[
+        str,
+        Field(alias="DESIGN_MODEL_ID", description="Checkpoint for described voices."),
+    ] = "Qwen/Qwen3-TTS-12Hz-1.7B-VoiceDesign"
+    offline: Annotated[
+        bool,
+        Field(
+            alias="OFFLINE",
+            description="Never download: use only checkpoints that are on this machine.",
+        ),
+    ] = False
+    device: Annotated[
+        str,
+        Field(
+            alias="DEVICE",
+            pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+            description="Where Qwen3-TTS runs: auto, cpu, cuda or cuda:N.",
+        ),
+    ] = "auto"
+    dtype: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        Field(alias="DTYPE", description="Numbers it computes with. auto: bf16 on CUDA, else fp32."),
+    ] = "auto"
+    frame_budget: Annotated[
+        bool,
+        Field(
+            alias="FRAME_BUDGET",
+            description="Give up speech that is far longer than its text (8 frames per word, "
+            "128 to 2048).",
+        ),
+    ] = True
+    runaway_guard: Annotated[
+        bool,
+        Field(
+            alias="RUNAWAY_GUARD",
+            description="Give up speech that has begun to repeat itself or to be silent.",
+        ),
+    ] = True
+    voice_cache_max: Annotated[
+        int,
+        Field(
+            alias="VOICE_CACHE_MAX",
+            ge=0,
+            description="Reference voices to remember, so that a clip is listened to once; "
+            "0 for none.",
+        ),
+    ] = 32
+    max_upload_bytes: Annotated[
+        int,
+        Field(
+            alias="MAX_UPLOAD_BYTES",
+            ge=1024,
+            description="Largest body of an upload: reference audio and its form.",
+        ),
+    ] = 10_485_760
+    max_reference_s: Annotated[
+        float,
+        Field(
+            alias="MAX_REFERENCE_SECONDS",
+            gt=1,
+            allow_inf_nan=False,
+            description="Longest reference clip, in seconds.",
+        ),
+    ] = 60.0
     max_input_chars: Annotated[
         int,
         Field(
@@ -157,6 +235,8 @@ def settings_table() -> str:
         values = " ".join(f"`{value}`" for value in schema.get("enum", ())) or _kind(schema)
         default = field.default
         shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+        if isinstance(default, bool):
+            shown = shown.lower()
         if default in ((), {}):
             shown = "(none)"
         lines.append(f"| `{field.alias}` | {values} | {shown} | {field.description} |")
@@ -165,6 +245,7 @@ def settings_table() -> str:
 
 def _kind(schema: dict[str, Any]) -> str:
     kinds = {"string": "text", "integer": "whole number", "number": "number", "object": "JSON"}
+    kinds["boolean"] = "`true` `false`"
     kind = kinds.get(schema["type"], "list")
     bounds = [
         f"{sign} {schema[key]:g}"
