@@ -66,9 +66,8 @@ def generate(case: Case, wanted: list[PromptText], controls: Controls) -> list[t
     """Return each text's codes [frames, 16], up to the end token or the limit."""
     m = model(case.kind, case.shape)
     built = [m.prompts.build(text) for text in wanted]
-    generation = Generation(
-        m.talker, built, [controls] * len(built), m.prompts.pad_row(), MAX_NEW_TOKENS
-    )
+    generation = Generation(m.talker, m.prompts.pad_row())
+    generation.join(built, [controls] * len(built))
     frames = torch.stack([generation.step() for _ in range(MAX_NEW_TOKENS - 1)], dim=1)
     ends = [(codes[:, 0] == EOS).nonzero() for codes in frames]
     return [
@@ -117,6 +116,32 @@ def test_a_batch_gives_each_what_it_gets_alone() -> None:
         together = generate(case, prompts(case), controls)
         for wanted, codes in zip(prompts(case), together, strict=True):
             assert torch.equal(generate(case, [wanted], controls)[0], codes)
+
+
+def test_joining_late_and_leaving_early_changes_nobody_elses_codes() -> None:
+    case = next(case for case in CASES if len(case.texts) == 3)
+    m = model(case.kind, case.shape)
+    first, second, third = prompts(case)
+    controls = [GREEDY, Controls(seed=5), Controls(seed=2**63 - 1)]
+    alone = [generate(case, [text], c)[0] for text, c in zip(prompts(case), controls, strict=True)]
+    generation = Generation(m.talker, m.prompts.pad_row())
+    generation.join([m.prompts.build(first)], controls[:1])
+    heard: list[list[torch.Tensor]] = [[], [], []]
+    rows = [0]
+    for frame in range(30):
+        if frame == 3:
+            generation.join([m.prompts.build(second), m.prompts.build(third)], controls[1:])
+            rows = [0, 1, 2]
+        if frame == 20:
+            generation.keep([0, 2])
+            rows = [0, 2]
+        for row, codes in zip(rows, generation.step(), strict=True):
+            heard[row].append(codes)
+    assert [len(codes) for codes in heard] == [30, 17, 27]
+    for expected, codes in zip(alone, heard, strict=True):
+        length = min(len(expected), len(codes))
+        assert length > 10
+        assert torch.equal(expected[:length], torch.stack(codes[:length]))
 
 
 def test_seeds_decide_and_nothing_else() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
+    from vivavoce.engine.qwen3.attention import Attend
     from vivavoce.engine.qwen3.config import TransformerConfig
 
 
@@ -71,13 +72,44 @@ class KVCache:
         shape = (layers, batch, kv_heads, capacity, head_dim)
         return cls(like.new_zeros(shape), like.new_zeros(shape))
 
+    @property
+    def capacity(self) -> int:
+        """How many positions a sequence may have."""
+        return self.keys.shape[3]
+
+    def grown(self, positions: int) -> KVCache:
+        """Return a copy with room for so many more positions."""
+        return KVCache(*(F.pad(kept, (0, 0, 0, positions)) for kept in (self.keys, self.values)))
+
+    def joined(self, other: KVCache) -> KVCache:
+        """Return a copy with another cache's sequences after these."""
+        capacity = max(self.capacity, other.capacity)
+        mine, others = (cache.grown(capacity - cache.capacity) for cache in (self, other))
+        return KVCache(
+            torch.cat((mine.keys, others.keys), dim=1),
+            torch.cat((mine.values, others.values), dim=1),
+        )
+
+    def kept(self, index: Tensor) -> KVCache:
+        """Return a copy of some of the sequences."""
+        return KVCache(self.keys[:, index], self.values[:, index])
+
 
 class Attention(nn.Module):
     """Grouped-query attention with a norm on each head's query and key before RoPE."""
 
-    def __init__(self, hidden: int, heads: int, kv_heads: int, head_dim: int, eps: float) -> None:
+    def __init__(
+        self,
+        hidden: int,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        eps: float,
+        attend: Attend,
+    ) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
+        self.attend = attend
         self.q_proj = nn.Linear(hidden, heads * head_dim, bias=False)
         self.k_proj = nn.Linear(hidden, kv_heads * head_dim, bias=False)
         self.v_proj = nn.Linear(hidden, kv_heads * head_dim, bias=False)
@@ -101,11 +133,7 @@ class Attention(nn.Module):
         index = slots[:, None, :, None].expand(-1, self.kv_heads, -1, self.head_dim)
         keys.scatter_(2, index, k)
         values.scatter_(2, index, v)
-        span = mask.shape[-1]
-        y = F.scaled_dot_product_attention(
-            q, keys[:, :, :span], values[:, :, :span], attn_mask=mask, enable_gqa=True
-        )
-        return self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
+        return self.o_proj(self.attend(q, keys, values, slots, mask))
 
 
 class MLP(nn.Module):
@@ -133,9 +161,10 @@ class DecoderLayer(nn.Module):
         kv_heads: int,
         head_dim: int,
         eps: float,
+        attend: Attend,
     ) -> None:
         super().__init__()
-        self.self_attn = Attention(hidden, heads, kv_heads, head_dim, eps)
+        self.self_attn = Attention(hidden, heads, kv_heads, head_dim, eps, attend)
         self.mlp = MLP(hidden, intermediate)
         self.input_layernorm = RMSNorm(hidden, eps)
         self.post_attention_layernorm = RMSNorm(hidden, eps)
@@ -148,8 +177,8 @@ class DecoderLayer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
-def make_layers(c: TransformerConfig) -> nn.ModuleList:
-    """Return the layers of a transformer of these sizes."""
+def make_layers(c: TransformerConfig, attend: Attend) -> nn.ModuleList:
+    """Return the layers of a transformer of these sizes; `attend` as in `attention.load`."""
     return nn.ModuleList(
         DecoderLayer(
             c.hidden_size,
@@ -158,6 +187,7 @@ def make_layers(c: TransformerConfig) -> nn.ModuleList:
             c.num_key_value_heads,
             c.head_dim,
             c.rms_norm_eps,
+            attend,
         )
         for _ in range(c.num_hidden_layers)
     )

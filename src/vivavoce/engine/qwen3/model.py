@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vivavoce.engine.qwen3.attention import SDPA
+from vivavoce.engine.qwen3.attention import load as load_attention
 from vivavoce.engine.qwen3.codec.decoder import CodecDecoder
 from vivavoce.engine.qwen3.codec.encoder import CodecEncoder
 from vivavoce.engine.qwen3.config import Qwen3TTSConfig, read_config
@@ -37,18 +39,29 @@ class Qwen3TTS:
     prompts: PromptBuilder
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> Qwen3TTS:
+    def load(
+        cls,
+        folder: Path,
+        device: torch.device,
+        dtype: torch.dtype,
+        codec_dtype: torch.dtype | None = None,
+        attention: str = SDPA,
+    ) -> Qwen3TTS:
         """Load a checkpoint from a folder in the released layout.
+
+        The codec (decoder and encoder) computes in `codec_dtype`, by default as everything else.
 
         Raises:
             EngineUnavailable: something is missing, left over, misshapen or unknown; the message
                 names it.
         """
+        codec_dtype = codec_dtype or dtype
+        attend = load_attention(attention)
         config = read_config(folder)
         tokenizer = TextTokenizer(folder)
         base = config.speaker_encoder is not None
         with torch.device("meta"):
-            talker = Talker(config.talker, config.predictor)
+            talker = Talker(config.talker, config.predictor, attend)
             decoder = CodecDecoder(config.codec_decoder)
             encoder = CodecEncoder(config.codec_encoder) if base else None
             speaker = SpeakerEncoder(config.speaker_encoder) if config.speaker_encoder else None
@@ -58,9 +71,9 @@ class Qwen3TTS:
         if speaker is not None:
             used |= load_weights(speaker, model_path, "speaker_encoder.", device, dtype)
         check_leftovers(model_path, used)
-        used = load_weights(decoder, codec_path, "decoder.", device, dtype)
+        used = load_weights(decoder, codec_path, "decoder.", device, codec_dtype)
         if encoder is not None:
-            used |= load_weights(encoder, codec_path, _ENCODER, device, dtype)
+            used |= load_weights(encoder, codec_path, _ENCODER, device, codec_dtype)
             check_leftovers(codec_path, used)
         else:  # every release has the encoder; only cloning needs it
             check_leftovers(codec_path, used, unread=_ENCODER)

@@ -17,26 +17,28 @@ from vivavoce.engine.qwen3.layers import KVCache, RMSNorm, make_layers, rope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vivavoce.engine.qwen3.attention import Attend
+
 
 class CodePredictorModel(nn.Module):
     """A table per code and the transformer. Table i embeds the code of book i + 1."""
 
-    def __init__(self, c: TransformerConfig, talker_hidden: int) -> None:
+    def __init__(self, c: TransformerConfig, talker_hidden: int, attend: Attend) -> None:
         super().__init__()
         self.codec_embedding = nn.ModuleList(
             nn.Embedding(c.vocab_size, talker_hidden) for _ in range(c.num_code_groups - 1)
         )
-        self.layers = make_layers(c)
+        self.layers = make_layers(c, attend)
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
 
 
 class CodePredictor(nn.Module):
     """Predicts the books 1 to 15 of a frame, one after the other. Head i gives book i + 1."""
 
-    def __init__(self, c: TransformerConfig, talker_hidden: int) -> None:
+    def __init__(self, c: TransformerConfig, talker_hidden: int, attend: Attend) -> None:
         super().__init__()
         self.config = c
-        self.model = CodePredictorModel(c, talker_hidden)
+        self.model = CodePredictorModel(c, talker_hidden, attend)
         self.lm_head = nn.ModuleList(
             nn.Linear(c.hidden_size, c.vocab_size, bias=False) for _ in range(c.num_code_groups - 1)
         )

@@ -57,8 +57,8 @@ def draw(logits: Tensor, noise: Tensor) -> Tensor:
     return (logits + noise).argmax(dim=-1)
 
 
-def gumbel(seeds: Tensor, frames: Tensor, books: int, vocab: int) -> Tensor:
-    """Return Gumbel noise [B, books, vocab] for seeds and frames [B] (int64).
+def gumbel(seeds: Tensor, frames: Tensor, books: range, vocab: int) -> Tensor:
+    """Return Gumbel noise [B, len(books), vocab] for seeds and frames [B] (int64).
 
     The uniforms come from Philox4x32-10 (Salmon et al., 2011): key is the seed, counter is
     (code / 4, book, frame, 0).
@@ -67,12 +67,12 @@ def gumbel(seeds: Tensor, frames: Tensor, books: int, vocab: int) -> Tensor:
     device = seeds.device
     counter = [
         torch.arange(groups, device=device)[None, None, :],
-        torch.arange(books, device=device)[None, :, None],
+        torch.arange(books.start, books.stop, device=device)[None, :, None],
         frames[:, None, None],
         torch.zeros(1, 1, 1, dtype=torch.long, device=device),
     ]
     words = torch.stack(_philox(counter, seeds[:, None, None]), dim=-1)
-    bits = words.reshape(len(seeds), books, groups * 4)[..., :vocab]
+    bits = words.reshape(len(seeds), len(books), groups * 4)[..., :vocab]
     uniform = (bits.to(torch.float64) + 0.5) / 2**32
     return -torch.log(-torch.log(uniform)).float()
 

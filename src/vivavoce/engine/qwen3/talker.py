@@ -5,13 +5,19 @@ Parameter names are the checkpoint's. Source: the official package, qwen-tts 0.1
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vivavoce.engine.qwen3.attention import sdpa
 from vivavoce.engine.qwen3.config import TalkerConfig, TransformerConfig
 from vivavoce.engine.qwen3.layers import KVCache, RMSNorm, make_layers, rope
 from vivavoce.engine.qwen3.predictor import CodePredictor
+
+if TYPE_CHECKING:
+    from vivavoce.engine.qwen3.attention import Attend
 
 
 class TextProjection(nn.Module):
@@ -30,24 +36,26 @@ class TextProjection(nn.Module):
 class TalkerModel(nn.Module):
     """Both tables and the transformer."""
 
-    def __init__(self, c: TalkerConfig) -> None:
+    def __init__(self, c: TalkerConfig, attend: Attend) -> None:
         super().__init__()
         self.text_embedding = nn.Embedding(c.text_vocab_size, c.text_hidden_size)
         self.codec_embedding = nn.Embedding(c.vocab_size, c.hidden_size)
-        self.layers = make_layers(c)
+        self.layers = make_layers(c, attend)
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
 
 
 class Talker(nn.Module):
     """The talker and, inside it as in the checkpoint, the code predictor."""
 
-    def __init__(self, c: TalkerConfig, predictor: TransformerConfig) -> None:
+    def __init__(
+        self, c: TalkerConfig, predictor: TransformerConfig, attend: Attend = sdpa
+    ) -> None:
         super().__init__()
         self.config = c
-        self.model = TalkerModel(c)
+        self.model = TalkerModel(c, attend)
         self.text_projection = TextProjection(c.text_hidden_size, c.hidden_size)
         self.codec_head = nn.Linear(c.hidden_size, c.vocab_size, bias=False)
-        self.code_predictor = CodePredictor(predictor, c.hidden_size)
+        self.code_predictor = CodePredictor(predictor, c.hidden_size, attend)
 
     def embed_text(self, ids: Tensor) -> Tensor:
         """Map text ids [...] to [..., hidden]."""
