@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     ] = "auto"
     dtype: Annotated[
         Literal["auto", "fp32", "bf16"],
-        Field(alias="DTYPE", description="Numbers it computes with. auto: bf16 on CUDA, else fp32."),
+        Field(alias="DTYPE", description="Its numbers. auto: bf16 on CUDA, else fp32."),
     ] = "auto"
     frame_budget: Annotated[
         bool,

@@ -6,7 +6,8 @@ Plain frozen values of the standard library and numpy. They are checked once, wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,21 +30,33 @@ class Voice:
     aliases: tuple[str, ...] = ()
 
 
+class Need(StrEnum):
+    """What a request needs of a model: a voice it has, one heard in a clip, or one described."""
+
+    PRESET = "preset"
+    CLONE = "clone"
+    DESIGN = "design"
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an engine can do, known without loading it.
 
     `scripts` are Unicode script names of the letters it can read (empty: any).
-    `segment_chars` is the longest piece of text it speaks well in one go.
-    `reads_symbols` is False when numbers, money, URLs and the like must be written out for it.
+    `segment_chars` is the longest piece of text it speaks well in one go; `joins_sentences` tells
+    whether such a piece may be several sentences. `reads_symbols` is False when numbers, money,
+    URLs and the like must be written out for it. `instructions` and `sampling` tell whether it
+    heeds a request's instructions and sampling controls.
     """
 
     sample_rate_hz: int
     languages: tuple[str, ...]
     scripts: tuple[str, ...] = ()
     segment_chars: int = 400
+    joins_sentences: bool = False
     reads_symbols: bool = True
     instructions: bool = False
+    sampling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +79,46 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class VoicePrompt:
+    """A voice as an engine heard it in a clip: what `Engine.listen` makes of one.
+
+    `speaker` holds float32 values [hidden]; `codes`, for speaking on in the clip's own context,
+    int16 [frames, 16] of the clip whose words are `transcript`. Both little-endian.
+    """
+
+    speaker: bytes
+    codes: bytes | None = None
+    transcript: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingControls:
+    """How an engine draws; None is its own usual value. A `temperature` of 0 draws nothing."""
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    repetition_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """What an engine is asked to speak. Same request, same seed: same samples."""
+    """What an engine is asked to speak. Same request, same seed: same samples.
+
+    `voice` names one of the model's; it is empty for a voice that is described by `instructions`
+    or was heard, `reference`. `max_new_tokens` bounds the frames, as the client wishes. With
+    `whole` nobody hears the answer before its end: a segment that went wrong may be made again.
+    """
 
     segments: tuple[Segment, ...]
     voice: str
     seed: int
     language: str | None = None
     instructions: str | None = None
+    reference: VoicePrompt | None = None
+    sampling: SamplingControls = field(default_factory=SamplingControls)
+    max_new_tokens: int | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +144,25 @@ class Usage:
     def total_tokens(self) -> int:
         """Input and output together."""
         return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechReport:
+    """How a request went in the engine.
+
+    `faults` tells of segments that went wrong and were made again. `codes_per_s` is how fast the
+    engine made its codes, where it makes any.
+    """
+
+    usage: Usage = field(default_factory=Usage)
+    faults: tuple[str, ...] = ()
+    codes_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """How far a load has come: its present stage, and of that so many of so many bytes."""
+
+    stage: str
+    done_bytes: int = 0
+    total_bytes: int = 0

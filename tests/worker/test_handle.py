@@ -38,7 +38,7 @@ def ask(*texts: str, seed: int = 7, switches: str = "", voice: str = "sine") -> 
 async def worker(
     engine: str = "fake", limits: WorkerLimits | None = None
 ) -> AsyncIterator[WorkerHandle]:
-    handle = WorkerHandle(engine, SAMPLE_RATE_HZ, limits or WorkerLimits())
+    handle = WorkerHandle(engine, {}, SAMPLE_RATE_HZ, limits or WorkerLimits())
     await handle.start()
     try:
         yield handle
@@ -105,7 +105,7 @@ def test_it_speaks_exactly_what_the_engine_speaks() -> None:
         async with worker() as handle:
             speech = handle.speak(request)
             assert_same([chunk async for chunk in speech.chunks], expected)
-            assert speech.usage == alone.usage
+            assert speech.report == alone.report
             assert handle.active == 0
 
     assert len(expected) * CHUNK_SAMPLES > WINDOW_S * SAMPLE_RATE_HZ
@@ -330,7 +330,7 @@ def test_a_process_that_gives_no_sign_of_life_is_killed() -> None:
 async def failure_of(engine: str, limits: WorkerLimits | None = None) -> str:
     """Start a worker that cannot start; return the reason it gives."""
     before = children()
-    handle = WorkerHandle(engine, SAMPLE_RATE_HZ, limits or WorkerLimits())
+    handle = WorkerHandle(engine, {}, SAMPLE_RATE_HZ, limits or WorkerLimits())
     with pytest.raises(EngineUnavailable) as caught:
         await handle.start()
     assert not handle.alive
@@ -341,7 +341,7 @@ async def failure_of(engine: str, limits: WorkerLimits | None = None) -> str:
 
 def test_an_engine_that_is_not_there(temporary: Path) -> None:
     reason = asyncio.run(failure_of("nonesuch"))
-    assert reason == "There is no engine 'nonesuch'. There are: embedded, fake."
+    assert reason == "There is no engine 'nonesuch'. There are: embedded, fake, qwen3."
     assert not list(temporary.iterdir())
 
 
@@ -409,7 +409,7 @@ def test_a_start_that_is_cancelled_leaves_nothing(
     before = children()
 
     async def main() -> None:
-        handle = WorkerHandle("embedded", SAMPLE_RATE_HZ, WorkerLimits())
+        handle = WorkerHandle("embedded", {}, SAMPLE_RATE_HZ, WorkerLimits())
         starting = asyncio.create_task(handle.start())
         await asyncio.wait([starting], timeout=delay_s)
         starting.cancel()
@@ -427,7 +427,7 @@ def test_a_start_that_is_cancelled_leaves_nothing(
 
 def test_stopping_ends_the_process_and_removes_its_folder(temporary: Path) -> None:
     async def main() -> None:
-        handle = WorkerHandle("fake", SAMPLE_RATE_HZ, WorkerLimits())
+        handle = WorkerHandle("fake", {}, SAMPLE_RATE_HZ, WorkerLimits())
         await handle.stop()  # nothing to stop yet
         await handle.start()
         assert len(os.listdir(temporary)) == 1
@@ -476,7 +476,7 @@ from vivavoce.types import Segment, SpeechRequest
 from vivavoce.worker.handle import WorkerHandle, WorkerLimits
 
 async def main():
-    handle = WorkerHandle("fake", 24000, WorkerLimits())
+    handle = WorkerHandle("fake", {}, 24000, WorkerLimits())
     await handle.start()
     request = SpeechRequest((Segment("Hello there."),), "sine", 7, instructions=sys.argv[1])
     async for _ in handle.speak(request).chunks:

@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from vivavoce import __version__
 from vivavoce.api import errors
 from vivavoce.api.catalog import catalog_router
+from vivavoce.api.clone import CLONE_PATH, clone_router
 from vivavoce.api.health import health_router
 from vivavoce.api.middleware import BodyLimit, RequestContext
 from vivavoce.api.speech import speech_router
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:
-    """What the HTTP surface takes: text length, body size, and which web pages may call it."""
+    """What the HTTP surface takes: text length, body sizes, and which web pages may call it."""
 
     max_input_chars: int
     max_body_bytes: int
+    max_upload_bytes: int
     cors_origins: tuple[str, ...] = ()
 
 
@@ -51,15 +53,19 @@ def create_app(service: SpeechService, limits: ApiLimits) -> FastAPI:
     )
     errors.install(app)
     speech = speech_router(service, limits.max_input_chars)
+    clone = clone_router(service, limits.max_input_chars)
     catalog = catalog_router(service.models)
-    app.include_router(health_router(service.models))
-    app.include_router(speech, prefix="/v1", tags=["audio"])
-    app.include_router(catalog, prefix="/v1", tags=["catalog"])
-    app.include_router(speech, include_in_schema=False)
-    app.include_router(catalog, include_in_schema=False)
+    app.include_router(health_router(service))
+    for router, tag in ((speech, "audio"), (clone, "audio"), (catalog, "catalog")):
+        app.include_router(router, prefix="/v1", tags=[tag])
+        app.include_router(router, include_in_schema=False)
     app.add_api_route("/v1", lambda: {"name": "vivavoce"}, include_in_schema=False)
     # Added last is outermost: every answer passes RequestContext.
-    app.add_middleware(BodyLimit, max_bytes=limits.max_body_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=limits.max_body_bytes,
+        uploads={CLONE_PATH: limits.max_upload_bytes},
+    )
     if limits.cors_origins:
         app.add_middleware(
             CORSMiddleware,

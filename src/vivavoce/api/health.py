@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 
 from vivavoce import __version__
+from vivavoce.service.metrics import CONTENT_TYPE
 from vivavoce.service.models import ModelState
 
 if TYPE_CHECKING:
-    from vivavoce.service.models import Model, Models
+    from vivavoce.service.models import Model
+    from vivavoce.service.speech import SpeechService
+    from vivavoce.types import LoadProgress
 
 
-def health_router(models: Models) -> APIRouter:
-    """Return the routes, bound to the models. None of them wakes an engine."""
+def health_router(service: SpeechService) -> APIRouter:
+    """Return the routes, bound to a service. None of them wakes an engine."""
     router = APIRouter()
+    models, voice_cache = service.models, service.voice_cache
 
     @router.get("/", summary="Say what this is")
     async def index() -> dict[str, Any]:
@@ -23,7 +27,19 @@ def health_router(models: Models) -> APIRouter:
 
     @router.get("/health", summary="Tell how the server is")
     async def health() -> dict[str, Any]:
-        return {"status": "ok", "version": __version__, "models": [_describe(models.default)]}
+        described = [_describe(model) for model in models.all]
+        return {
+            "status": "ok",
+            "version": __version__,
+            "models": described,
+            "voice_cache_size": len(voice_cache),
+            "voice_cache_max": voice_cache.max_entries,
+            "voice_cache_hits": voice_cache.hits,
+        }
+
+    @router.get("/metrics", summary="Tell what was counted, for Prometheus")
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
     @router.get("/ready", summary="Tell whether a request would be served")
     async def ready(response: Response) -> dict[str, Any]:
@@ -37,6 +53,16 @@ def health_router(models: Models) -> APIRouter:
     return router
 
 
+def _progress(loading: LoadProgress | None) -> dict[str, Any] | None:
+    if loading is None:
+        return None
+    return {
+        "stage": loading.stage,
+        "done_bytes": loading.done_bytes,
+        "total_bytes": loading.total_bytes,
+    }
+
+
 def _describe(model: Model) -> dict[str, Any]:
     worker = model.worker
     return {
@@ -44,6 +70,7 @@ def _describe(model: Model) -> dict[str, Any]:
         "engine": model.info.engine,
         "state": model.state,
         "failure": model.failure.message if model.failure else None,
+        "loading": _progress(model.loading),
         "worker": None
         if worker is None
         else {

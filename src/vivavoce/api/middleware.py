@@ -15,6 +15,8 @@ from vivavoce.api.errors import AnswerCut, error_response, unforeseen
 from vivavoce.errors import BodyTooLarge
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger("vivavoce.http")
@@ -71,23 +73,30 @@ class RequestContext:
 
 
 class BodyLimit:
-    """Refuses bodies over `max_bytes`, by their declared length or while they are read."""
+    """Refuses bodies over a limit, by their declared length or while they are read.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    `uploads` gives paths (with or without `/v1`) a limit of their own.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, uploads: Mapping[str, int]) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection's request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = scope["path"].removeprefix("/v1")
+        max_bytes = self._uploads.get(path, self._max_bytes)
+        setting = "MAX_UPLOAD_BYTES" if path in self._uploads else "MAX_BODY_BYTES"
         too_large = BodyTooLarge(
-            f"The body is larger than {self._max_bytes} bytes. Send less at a time, or have the "
-            "operator raise MAX_BODY_BYTES."
+            f"The body is larger than {max_bytes} bytes. Send less at a time, or have the "
+            f"operator raise {setting}."
         )
         declared = dict(scope["headers"]).get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self._max_bytes:
+        if declared.isdigit() and int(declared) > max_bytes:
             await error_response(too_large)(scope, receive, send)
             return
         received = 0
@@ -96,7 +105,7 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
+            if received > max_bytes:
                 raise too_large
             return message
 

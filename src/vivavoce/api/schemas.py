@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -10,6 +11,7 @@ from vivavoce.api.errors import short
 from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS
 from vivavoce.errors import InvalidRequest
 from vivavoce.service.order import MAX_SEED, SpeechOrder
+from vivavoce.types import SamplingControls
 
 OPENAI_MAX_INPUT_CHARS = 4096
 _MAX_NAME_CHARS = 200
@@ -23,7 +25,15 @@ _WANTED = {
     "stream_format": "audio or sse",
     "stream": "true or false",
     "instructions": f"a string of at most {OPENAI_MAX_INPUT_CHARS} characters",
+    "instruct": f"a string of at most {OPENAI_MAX_INPUT_CHARS} characters",
+    "voice_description": f"a string of 1 to {OPENAI_MAX_INPUT_CHARS} characters",
+    "ref_text": f"a string of at most {OPENAI_MAX_INPUT_CHARS} characters",
     "language": "auto, or a language such as en or English",
+    "temperature": "a number from 0 to 2",
+    "top_k": "a whole number from 0 to 3072",
+    "top_p": "a number over 0, at most 1",
+    "repetition_penalty": "a number from 0.5 to 2",
+    "max_new_tokens": "a whole number from 2 to 8192",
     "sample_rate": "a whole number of Hz, such as 24000",
     "seed": f"a whole number from 0 to {MAX_SEED}",
 }
@@ -40,11 +50,11 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-class SpeechBody(BaseModel):
-    """Body of `POST /v1/audio/speech`.
+class SpeechFields(BaseModel):
+    """What every request for speech may say.
 
-    OpenAI's fields, then vivavoce's own. Other fields are accepted, have no effect, and are named
-    in the answer's `X-Vivavoce-Ignored` header.
+    Fields not listed are accepted, have no effect, and are named in the answer's
+    `X-Vivavoce-Ignored` header.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
@@ -53,11 +63,6 @@ class SpeechBody(BaseModel):
     model: Annotated[
         str | None,
         Field(max_length=_MAX_NAME_CHARS, description="A model's name; the default if left out."),
-    ] = None
-    voice: Annotated[
-        str | None,
-        BeforeValidator(_voice_name, json_schema_input_type=str | dict[Literal["id"], str] | None),
-        Field(max_length=_MAX_NAME_CHARS, description="A voice's name; the default if left out."),
     ] = None
     response_format: Annotated[
         Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "ogg"],
@@ -79,6 +84,10 @@ class SpeechBody(BaseModel):
             description="How to speak, where the model can be told.",
         ),
     ] = None
+    instruct: Annotated[
+        str | None,
+        Field(max_length=OPENAI_MAX_INPUT_CHARS, description="Another name for instructions."),
+    ] = None
     stream: Annotated[
         bool | None,
         Field(
@@ -94,20 +103,87 @@ class SpeechBody(BaseModel):
         int | None,
         Field(ge=0, le=MAX_SEED, description="Same request, same seed: same audio."),
     ] = None
+    temperature: Annotated[
+        float | None,
+        Field(ge=0, le=2, description="How freely to draw; 0 draws nothing: always the likeliest."),
+    ] = None
+    top_k: Annotated[
+        int | None, Field(ge=0, le=3072, description="Draw among so many only; 0: among all.")
+    ] = None
+    top_p: Annotated[
+        float | None,
+        Field(gt=0, le=1, description="Draw among the likeliest that together reach this."),
+    ] = None
+    repetition_penalty: Annotated[
+        float | None, Field(ge=0.5, le=2, description="Over 1: repeat less.")
+    ] = None
+    max_new_tokens: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=8192,
+            description="End after so many tokens of 80 ms, less one, if the speech has not ended "
+            "by itself.",
+        ),
+    ] = None
 
-    def order(self) -> SpeechOrder:
-        """Return what is asked for, in the service's terms."""
+    def _order(self, whole: bool) -> SpeechOrder:
         return SpeechOrder(
             text=self.input,
-            voice=self.voice,
             model=self.model,
             format=self.response_format,
             speed=self.speed,
             sample_rate_hz=self.sample_rate,
             language=self.language,
-            instructions=self.instructions,
+            instructions=self.instructions or self.instruct,
             seed=self.seed,
+            sampling=SamplingControls(
+                self.temperature, self.top_k, self.top_p, self.repetition_penalty
+            ),
+            max_new_tokens=self.max_new_tokens,
+            whole=whole,
         )
+
+
+class SpeechBody(SpeechFields):
+    """Body of `POST /v1/audio/speech`: OpenAI's fields, then vivavoce's own."""
+
+    voice: Annotated[
+        str | None,
+        BeforeValidator(_voice_name, json_schema_input_type=str | dict[Literal["id"], str] | None),
+        Field(max_length=_MAX_NAME_CHARS, description="A voice's name; the default if left out."),
+    ] = None
+    voice_description: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=OPENAI_MAX_INPUT_CHARS,
+            description="Instead of a voice: what it is like. Needs a model that designs voices.",
+        ),
+    ] = None
+
+    def order(self, *, whole: bool) -> SpeechOrder:
+        """Return what is asked for, in the service's terms."""
+        return replace(self._order(whole), voice=self.voice, description=self.voice_description)
+
+
+class CloneBody(SpeechFields):
+    """The fields of `POST /v1/audio/speech/clone` beside the clip; as a form all are text."""
+
+    model_config = ConfigDict(strict=False)
+
+    ref_text: Annotated[
+        str | None,
+        Field(
+            max_length=OPENAI_MAX_INPUT_CHARS,
+            description="The clip's words. With them the clone goes on from the clip; without, it "
+            "only has its timbre.",
+        ),
+    ] = None
+
+    def order(self, clip: bytes, *, whole: bool) -> SpeechOrder:
+        """Return what is asked for, in the service's terms."""
+        return replace(self._order(whole), clip=clip, transcript=self.ref_text)
 
 
 def parse_speech_body(raw: bytes, max_input_chars: int) -> SpeechBody:
@@ -120,22 +196,45 @@ def parse_speech_body(raw: bytes, max_input_chars: int) -> SpeechBody:
         body = SpeechBody.model_validate_json(raw)
     except ValidationError as exc:
         raise _explain(exc) from None
-    if len(body.input) > max_input_chars:
+    _check_input(body.input, max_input_chars)
+    if body.voice is not None and body.voice_description is not None:
         raise InvalidRequest(
-            f"input has {len(body.input)} characters; at most {max_input_chars} are taken at a "
+            "There is both a voice and a voice_description. Send one of them.",
+            param="voice_description",
+        )
+    return body
+
+
+def parse_clone_form(fields: dict[str, str], max_input_chars: int) -> CloneBody:
+    """Check a form's fields.
+
+    Raises:
+        InvalidRequest: a field cannot be honoured; `param` names it.
+    """
+    try:
+        body = CloneBody.model_validate(fields)
+    except ValidationError as exc:
+        raise _explain(exc) from None
+    _check_input(body.input, max_input_chars)
+    return body
+
+
+def _check_input(text: str, max_input_chars: int) -> None:
+    if len(text) > max_input_chars:
+        raise InvalidRequest(
+            f"input has {len(text)} characters; at most {max_input_chars} are taken at a "
             "time. Send it in parts, or have the operator raise MAX_INPUT_CHARS.",
             param="input",
             code="string_above_max_length",
         )
-    if not body.input.strip():
+    if not text.strip():
         raise InvalidRequest(
             "input is empty. Send the text to speak.", param="input", code="nothing_to_speak"
         )
-    if "\0" in body.input:
+    if "\0" in text:
         raise InvalidRequest(
             "input contains a NUL character. Remove it: text cannot contain it.", param="input"
         )
-    return body
 
 
 def _explain(exc: ValidationError) -> InvalidRequest:

@@ -109,6 +109,27 @@ def voices() -> None:
 
 
 @app.command()
+def pull(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...",
+            help="Hub ids, folders (only verified), or the words preset, clone, design for "
+            "MODEL_ID, CLONE_MODEL_ID, DESIGN_MODEL_ID. [default: preset]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Download checkpoints of Qwen3-TTS, and verify every byte of them."""
+    from vivavoce.cli.pull import run
+
+    try:
+        run(models or [])
+    except VivavoceError as exc:
+        raise _fail(exc) from None
+
+
+@app.command()
 def doctor() -> None:
     """Tell what this machine can run, and why not the rest."""
     from vivavoce.cli.doctor import run

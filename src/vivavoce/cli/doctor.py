@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
-import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,12 +15,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vivavoce import __version__
+from vivavoce import __version__, machine
 from vivavoce.api import server
 from vivavoce.cli.player import find_player
-from vivavoce.errors import SettingsError
+from vivavoce.engine.qwen3.checkpoint import clone_model, find
+from vivavoce.errors import EngineUnavailable, SettingsError
 from vivavoce.factory import choose_engine
 from vivavoce.settings import Settings, load_settings
+from vivavoce.types import Need
 
 _MARKS = {True: "[green]ok  [/]", False: "[red]no  [/]", None: "[yellow]note[/]"}
 
@@ -82,24 +85,56 @@ def _embedded_voice() -> Finding:
 
 
 def _qwen3() -> Finding:
-    gpu = _nvidia_gpu()
+    gpus = "; ".join(machine.nvidia_gpus()) or "no NVIDIA GPU"
+    if not machine.has_torch():
+        remedy = "torch is not installed; for it: pip install 'vivavoce[qwen]'"
+        return Finding(None, "Qwen3-TTS", f"{remedy} ({gpus})")
+    try:
+        settings = load_settings()
+    except SettingsError:
+        return Finding(None, "Qwen3-TTS", "not checked, the settings come first")
+    chosen = choose_engine(settings) == "qwen3"
+    # In a process of its own: torch takes seconds to import, and memory that stays.
+    probe = [sys.executable, "-P", "-m", "vivavoce.engine.qwen3.device"]
+    try:
+        told = subprocess.run(  # noqa: S603
+            [*probe, settings.device, settings.dtype],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        found = json.loads(told.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as exc:
+        return Finding(False if chosen else None, "Qwen3-TTS", f"torch does not start: {exc}")
+    if "error" in found:
+        return Finding(False if chosen else None, "Qwen3-TTS", found["error"])
     return Finding(
-        None,
+        True,
         "Qwen3-TTS",
-        f"not part of vivavoce {__version__} yet; this machine has {gpu or 'no NVIDIA GPU'}",
+        f"on {found['device']} ({found['name']}) in {found['dtype']}, attention by "
+        f"{found['attention']}, torch {found['torch']}; this machine has {gpus}",
     )
 
 
-def _nvidia_gpu() -> str | None:
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return None
-    query = [command, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+def _checkpoints() -> Finding:
     try:
-        listed = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return "; ".join(line.strip() for line in listed.stdout.splitlines() if line.strip()) or None
+        settings = load_settings()
+    except SettingsError:
+        return Finding(None, "checkpoints", "not checked, the settings come first")
+    clone = clone_model(settings.model_id, settings.clone_model_id)
+    lines = []
+    for need, model in (
+        (Need.PRESET, settings.model_id),
+        (Need.CLONE, clone),
+        (Need.DESIGN, settings.design_model_id),
+    ):
+        try:
+            state = "here" if find(model) else f"not here yet: vivavoce pull {need}"
+        except EngineUnavailable as exc:
+            return Finding(False, "checkpoints", exc.message)
+        lines.append(f"{need}: {model} ({state})")
+    return Finding(None, "checkpoints", "; ".join(lines))
 
 
 def _encoders() -> Finding:
@@ -149,6 +184,6 @@ def _telemetry() -> Finding:
 
 
 _CHECKS: tuple[Callable[[], Finding], ...] = (
-    *(_machine, _settings, _embedded_voice, _qwen3),
+    *(_machine, _settings, _embedded_voice, _qwen3, _checkpoints),
     *(_encoders, _port, _player, _telemetry),
 )

@@ -68,7 +68,7 @@ def _speak_to_regular_file(order: SpeechOrder, output: Path) -> Speech:
     partial = output.with_name(output.name + ".part")  # half a file never bears the whole's name
     try:
         with partial.open("w+b") as file:
-            speech = asyncio.run(_speak(order, file.write))
+            speech = asyncio.run(_speak(replace(order, whole=True), file.write))
             size = file.tell()
             file.seek(0)
             head = bytearray(file.read(_HEAD_BYTES))

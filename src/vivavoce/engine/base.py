@@ -6,12 +6,16 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
-from vivavoce.types import AudioChunk, Usage
+from vivavoce.errors import SynthesisFailed
+from vivavoce.types import AudioChunk, SpeechReport, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from vivavoce.types import ModelInfo, SpeechRequest
+    from vivavoce.types import LoadProgress, ModelInfo, Samples, SpeechRequest, VoicePrompt
+
+Options = dict[str, str | int | float | bool | None]
+"""What an engine is loaded with, by name; each engine documents its own."""
 
 
 class SpeechStream(ABC):
@@ -42,15 +46,27 @@ class SpeechStream(ABC):
     def usage(self) -> Usage:
         """The cost so far; final once iteration has ended."""
 
+    @property
+    def report(self) -> SpeechReport:
+        """How it went so far; final once iteration has ended."""
+        return SpeechReport(self.usage)
+
 
 class Engine(ABC):
-    """A loaded model. `speak` is safe to call from several threads at once.
-
-    Constructing an engine loads it and may take long. It raises `EngineUnavailable` with the
-    remedy where something is missing.
-    """
+    """A loaded model. Its methods are safe to call from several threads at once."""
 
     info: ModelInfo
+
+    @classmethod
+    def load(
+        cls, options: Mapping[str, object], on_progress: Callable[[LoadProgress], None]
+    ) -> Self:
+        """Return the engine, loaded; may take long, and tells how far it is.
+
+        Raises:
+            EngineUnavailable: something is missing; the message names the remedy.
+        """
+        return cls()
 
     @abstractmethod
     def speak(self, request: SpeechRequest) -> SpeechStream:
@@ -58,6 +74,14 @@ class Engine(ABC):
 
         The same request gives the same samples, whoever else is being served.
         """
+
+    def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
+        """Return the voice of a clip, samples [n] at 24 kHz; with its words, in its context too.
+
+        Raises:
+            SynthesisFailed: this engine cannot, or not this clip.
+        """
+        raise SynthesisFailed(f"Model {self.info.id} cannot clone voices.")
 
     @abstractmethod
     def close(self) -> None:

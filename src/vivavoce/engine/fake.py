@@ -25,21 +25,22 @@ import numpy as np
 
 from vivavoce.engine.base import Engine, GeneratedSpeech
 from vivavoce.errors import SynthesisFailed
-from vivavoce.types import AudioChunk, Capabilities, ModelInfo, Samples, Voice
+from vivavoce.types import AudioChunk, Capabilities, ModelInfo, Samples, Voice, VoicePrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from vivavoce.types import Segment, SpeechRequest
 
+_NONE: dict[str, object] = {}
 SAMPLE_RATE_HZ = 24000
 CHUNK_SAMPLES = 1920
 CHARS_PER_CHUNK = 2
 _POLL_S = 0.005
 
 
-def describe() -> ModelInfo:
-    """See `vivavoce.engine.registry.describe`."""
+def describe(options: Mapping[str, object] = _NONE) -> ModelInfo:
+    """See `vivavoce.engine.registry.describe`. There are no options."""
     openai = [
         "alloy",
         "ash",
@@ -60,7 +61,10 @@ def describe() -> ModelInfo:
         engine="fake",
         owner="vivavoce",
         capabilities=Capabilities(
-            sample_rate_hz=SAMPLE_RATE_HZ, languages=("en", "zh"), instructions=True
+            sample_rate_hz=SAMPLE_RATE_HZ,
+            languages=("en", "zh"),
+            instructions=True,
+            sampling=True,
         ),
         voices=(
             Voice("sine", "Sine", ("en", "zh"), "A sine tone", tuple(openai)),
@@ -74,7 +78,7 @@ def tone(segment: Segment, voice: str, seed: int, n_samples: int) -> Samples:
     digest = hashlib.sha256(f"{voice}|{seed}|{segment.text}".encode()).digest()
     frequency_hz = 200.0 + int.from_bytes(digest[:2], "big") % 600
     phase = 2 * np.pi * frequency_hz / SAMPLE_RATE_HZ * np.arange(n_samples, dtype=np.float64)
-    wave = np.sin(phase) if voice == "sine" else np.sign(np.sin(phase))
+    wave = np.sign(np.sin(phase)) if voice == "square" else np.sin(phase)
     return (0.3 * wave).astype(np.float32)
 
 
@@ -88,6 +92,11 @@ class FakeEngine(Engine):
         """See `Engine.speak`."""
         return GeneratedSpeech(lambda stream: _generate(request, stream))
 
+    def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
+        """See `Engine.listen`. The voice is a digest of the clip."""
+        speaker = hashlib.sha256(samples.tobytes()).digest()
+        return VoicePrompt(speaker, speaker if transcript else None, transcript)
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -97,12 +106,13 @@ def _generate(request: SpeechRequest, stream: GeneratedSpeech) -> Iterator[Audio
         part.split("=", 1) for part in (request.instructions or "").split() if "=" in part
     )
     made = 0
+    voice = request.voice or repr((request.reference, request.instructions))
     if switches.get("empty"):
         return
     for index, segment in enumerate(request.segments):
         stream.count(input_tokens=len(segment.text))
         chunks = int(switches.get("chunks", max(1, len(segment.text) // CHARS_PER_CHUNK)))
-        wave = tone(segment, request.voice, request.seed, chunks * CHUNK_SAMPLES)
+        wave = tone(segment, voice, request.seed, chunks * CHUNK_SAMPLES)
         if switches.get("silent"):
             wave[:] = 0
         for start in range(0, len(wave), CHUNK_SAMPLES):

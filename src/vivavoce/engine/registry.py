@@ -9,36 +9,59 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vivavoce.errors import EngineUnavailable
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from vivavoce.engine.base import Engine
-    from vivavoce.types import ModelInfo
+    from vivavoce.types import LoadProgress, ModelInfo
 
 _DESCRIPTIONS = {
     "embedded": "vivavoce.engine.embedded.catalog:describe",
     "fake": "vivavoce.engine.fake:describe",
+    "qwen3": "vivavoce.engine.qwen3.catalog:describe",
 }
 _ENGINES = {
     "embedded": "vivavoce.engine.embedded.engine:EmbeddedEngine",
     "fake": "vivavoce.engine.fake:FakeEngine",
+    "qwen3": "vivavoce.engine.qwen3.engine:Qwen3Engine",
 }
 
+_PACKAGES = {"embedded": "vivavoce", "fake": "vivavoce", "qwen3": "'vivavoce[qwen]'"}
+
 ENGINE_NAMES = tuple(_ENGINES)
+_NONE: dict[str, object] = {}
 
 
-def describe(engine: str) -> ModelInfo:
-    """Return what the named engine's model is and can do. Light: no inference library."""
-    info: ModelInfo = _resolve(_DESCRIPTIONS[engine])()
+def describe(engine: str, options: Mapping[str, object] = _NONE) -> ModelInfo:
+    """Return what the named engine's model is and can do. Light: no inference library.
+
+    Raises:
+        EngineUnavailable: the options name a model that is not there, or not what they say.
+    """
+    info: ModelInfo = _resolve(_DESCRIPTIONS[engine])(options)
     return info
 
 
-def load(engine: str) -> Engine:
-    """Construct the named engine, which loads its model.
+def load(
+    engine: str,
+    options: Mapping[str, object] = _NONE,
+    on_progress: Callable[[LoadProgress], None] = lambda progress: None,
+) -> Engine:
+    """Load the named engine, telling how far it is.
 
     Raises:
         EngineUnavailable: something it needs is missing; the message names the remedy.
     """
-    loaded: Engine = _resolve(_ENGINES[engine])()
-    return loaded
+    try:
+        kind: type[Engine] = _resolve(_ENGINES[engine])
+    except ImportError as exc:
+        raise EngineUnavailable(
+            f"The {engine} engine needs what is not installed here: {exc}. "
+            f"Install it with: pip install {_PACKAGES[engine]}"
+        ) from exc
+    return kind.load(options, on_progress)
 
 
 def _resolve(path: str) -> Any:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from vivavoce.errors import EngineUnavailable, UnknownModel
+from vivavoce.errors import EngineUnavailable, InvalidRequest, UnknownModel
+from vivavoce.types import Need
 from vivavoce.worker.handle import WorkerHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vivavoce.types import ModelInfo
+    from vivavoce.types import LoadProgress, ModelInfo
 
 log = structlog.get_logger("vivavoce.models")
 
@@ -46,6 +47,7 @@ class Model:
         self._new_worker = new_worker
         self._worker: WorkerHandle | None = None
         self._starting: asyncio.Task[WorkerHandle] | None = None
+        self._started_worker: WorkerHandle | None = None
         self._closed = False
 
     @property
@@ -56,6 +58,11 @@ class Model:
         if self._worker is not None and self._worker.alive:
             return ModelState.READY
         return ModelState.FAILED if self.failure else ModelState.ABSENT
+
+    @property
+    def loading(self) -> LoadProgress | None:
+        """How far a load under way has come, if it tells."""
+        return self._started_worker.loading if self._started_worker else None
 
     @property
     def worker(self) -> WorkerHandle | None:
@@ -105,8 +112,11 @@ class Model:
             await self._worker.stop()  # clear away the dead one
             self._worker = None
         log.info("model starting", model=self.info.id, engine=self.info.engine)
-        worker = self._new_worker()
-        await worker.start()
+        worker = self._started_worker = self._new_worker()
+        try:
+            await worker.start()
+        finally:
+            self._started_worker = None
         self._worker = worker
         return worker
 
@@ -137,13 +147,32 @@ class ModelName:
 
 
 class Models:
-    """The models by every name they answer to."""
+    """The models by every name they answer to, and by what a request needs.
 
-    def __init__(self, default: Model, *, unknown_means_default: bool = False) -> None:
+    Names choose a family; within it the need chooses. Only the default's own id and those of the
+    others mean one model exactly.
+    """
+
+    def __init__(
+        self,
+        default: Model,
+        *,
+        clone: Model | None = None,
+        design: Model | None = None,
+        unknown_means_default: bool = False,
+    ) -> None:
         self.default = default
+        self._by_need = {Need.PRESET: default, Need.CLONE: clone, Need.DESIGN: design}
         self._unknown_means_default = unknown_means_default
         names = (default.info.id, *DEFAULT_MODEL_ALIASES)
         self.names = {name: ModelName(name, default) for name in names}
+        for model in self.all:
+            self.names.setdefault(model.info.id, ModelName(model.info.id, model))
+
+    @property
+    def all(self) -> tuple[Model, ...]:
+        """Each model once, the default first."""
+        return tuple({id(m): m for m in self._by_need.values() if m is not None}.values())
 
     def find(self, name: str) -> Model:
         """Return the model of that exact name.
@@ -159,12 +188,33 @@ class Models:
             )
         return found.model
 
-    def choose(self, name: str | None) -> Model:
-        """Return the model a request means: none named is the default, an unknown one by setting.
+    def choose(self, name: str | None, need: Need = Need.PRESET) -> Model:
+        """Return the model for a request: none named is the default, an unknown one by setting.
 
         Raises:
             UnknownModel: as `find`, unless unknown names mean the default.
+            InvalidRequest: the model named, or every model here, is for something else.
         """
+        named = self._named(name)
+        wanted = self._by_need[need]
+        if wanted is None:
+            raise InvalidRequest(
+                f"Model {self.default.info.id} cannot {_VERBS[need]}. Qwen3-TTS can. {QWEN_REMEDY}",
+                code="not_supported",
+            )
+        if named in (self.default, wanted):
+            return wanted
+        raise InvalidRequest(
+            f"Model {named.info.id} cannot {_VERBS[need]}. Use {wanted.info.id}, or leave the "
+            "model out.",
+            param="model",
+        )
+
+    async def close(self) -> None:
+        """End every worker."""
+        await asyncio.gather(*(model.close() for model in self.all))
+
+    def _named(self, name: str | None) -> Model:
         if name is None or not name.strip():
             return self.default
         try:
@@ -174,6 +224,11 @@ class Models:
                 return self.default
             raise
 
-    async def close(self) -> None:
-        """End every worker."""
-        await self.default.close()
+
+_VERBS = {
+    Need.PRESET: "speak in preset voices",
+    Need.CLONE: "clone a voice from a clip",
+    Need.DESIGN: "make a voice from a description",
+}
+QWEN_REMEDY = "Install it with: pip install 'vivavoce[qwen]', and start with ENGINE=qwen3."
+"""How an operator gets what only that engine does."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from vivavoce import __version__
 from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS, PCM_SAMPLE_RATE_HZ, AudioFormat
 from vivavoce.errors import InvalidRequest
+from vivavoce.service.models import QWEN_REMEDY
 from vivavoce.text.clean import clean
-from vivavoce.text.language import LANGUAGE_NAMES, parse_language
+from vivavoce.text.language import LANGUAGE_NAMES, language_name, parse_language
 from vivavoce.text.normalize import NORMALIZERS
-from vivavoce.text.script import describe, first_unreadable, has_words
-from vivavoce.text.segment import segment
+from vivavoce.text.script import describe, first_unreadable, guess_language, has_words
+from vivavoce.text.segment import join, segment
+from vivavoce.types import Need, SamplingControls
 
 if TYPE_CHECKING:
     from vivavoce.types import Capabilities, ModelInfo, Segment
@@ -25,10 +26,17 @@ MAX_SEED = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class SpeechOrder:
-    """What somebody asks for, in their words. None: whatever is usual."""
+    """What somebody asks for, in their words. None: whatever is usual.
+
+    The voice is one by name, or one that is described, or that of a clip: at most one of the
+    three. With `whole` nobody hears the answer before its end.
+    """
 
     text: str
     voice: str | None = None
+    description: str | None = None
+    clip: bytes | None = None
+    transcript: str | None = None
     model: str | None = None
     format: str = DEFAULT_FORMAT
     speed: float = 1.0
@@ -36,6 +44,16 @@ class SpeechOrder:
     language: str | None = None
     instructions: str | None = None
     seed: int | None = None
+    sampling: SamplingControls = field(default_factory=SamplingControls)
+    max_new_tokens: int | None = None
+    whole: bool = False
+
+    @property
+    def need(self) -> Need:
+        """What it needs of a model."""
+        if self.clip is not None:
+            return Need.CLONE
+        return Need.DESIGN if self.description is not None else Need.PRESET
 
 
 def choose_format(order: SpeechOrder) -> tuple[AudioFormat, int]:
@@ -73,7 +91,7 @@ def choose_language(order: SpeechOrder, info: ModelInfo) -> str | None:
         ) from None
     if language is not None and language not in info.capabilities.languages:
         raise InvalidRequest(
-            f"Model {info.id} does not speak {LANGUAGE_NAMES[language]}. {_who_else(info)}",
+            f"Model {info.id} does not speak {language_name(language)}. {_who_else(info)}",
             param="language",
             code="language_not_supported",
         )
@@ -88,7 +106,7 @@ def prepare_text(text: str, language: str | None, info: ModelInfo) -> tuple[Segm
     """
     can: Capabilities = info.capabilities
     text = clean(text)
-    read_as = language or can.languages[0]
+    read_as = (language or guess_language(text, can.languages)).partition("-")[0]
     if not can.reads_symbols:
         text = NORMALIZERS[read_as](text)
     if can.scripts and (letter := first_unreadable(text, can.scripts)) is not None:
@@ -104,13 +122,42 @@ def prepare_text(text: str, language: str | None, info: ModelInfo) -> tuple[Segm
             param="input",
             code="nothing_to_speak",
         )
-    return segment(text, read_as, can.segment_chars, min(FIRST_SEGMENT_CHARS, can.segment_chars))
+    first_chars = can.segment_chars if can.joins_sentences else FIRST_SEGMENT_CHARS
+    segments = segment(text, read_as, can.segment_chars, min(first_chars, can.segment_chars))
+    return join(segments, can.segment_chars) if can.joins_sentences else segments
+
+
+def choose_instructions(order: SpeechOrder, info: ModelInfo) -> str | None:
+    """Return what the model is told of how to speak; a described voice is told with it."""
+    if not info.capabilities.instructions:
+        return None
+    told = (clean(part) for part in (order.description, order.instructions) if part)
+    return "\n".join(part for part in told if part) or None
+
+
+def choose_transcript(order: SpeechOrder) -> str | None:
+    """Return the words of the clip, if there are any."""
+    return clean(order.transcript or "") or None
+
+
+def ignored_wishes(order: SpeechOrder, info: ModelInfo) -> tuple[str, ...]:
+    """Return the names of what the model cannot heed."""
+    can = info.capabilities
+    ignored = []
+    if order.instructions and not can.instructions:
+        ignored.append("instructions")
+    if not can.sampling:
+        wishes = asdict(order.sampling) | {"max_new_tokens": order.max_new_tokens}
+        ignored += [name for name, value in wishes.items() if value is not None]
+    return tuple(ignored)
 
 
 def _who_else(info: ModelInfo) -> str:
-    speaks = ", ".join(LANGUAGE_NAMES[code] for code in info.capabilities.languages)
-    others = ", ".join(LANGUAGE_NAMES.values())
+    codes = info.capabilities.languages
+    speaks = ", ".join(language_name(code) for code in codes)
+    others = ", ".join(name for code, name in LANGUAGE_NAMES.items() if code not in codes)
     return (
-        f"It speaks {speaks}. The Qwen3-TTS engine speaks {others}, "
-        f"but vivavoce {__version__} does not contain it yet."
+        f"It speaks {speaks}. Qwen3-TTS speaks {others} too. {QWEN_REMEDY}"
+        if others
+        else (f"It speaks {speaks}.")
     )

@@ -17,6 +17,7 @@ PARAGRAPH_PAUSE_S = 0.7
 SENTENCE_PAUSE_S = 0.4
 CLAUSE_PAUSE_S = 0.15
 _CLAUSE_END = re.compile(r"[,;:)—–。，、；：][\"'”’)\]]*\s+|[。，、；：]|\s[—–-]\s")
+_CJK_END = re.compile(r"[。，、；：！？”』」]$")
 _LINE_END = re.compile(r"\n+")
 
 
@@ -44,6 +45,27 @@ def segment(text: str, language: str, max_chars: int, first_max_chars: int) -> t
     if segments:
         segments[-1] = Segment(segments[-1].text)  # nothing follows the last
     return tuple(segments)
+
+
+def join(segments: tuple[Segment, ...], max_chars: int) -> tuple[Segment, ...]:
+    """Join neighbours within a paragraph to as few segments of at most `max_chars` as can be.
+
+    For voices that make the pauses between sentences themselves: only those between paragraphs
+    stay.
+    """
+    joined: list[Segment] = []
+    new_paragraph = True
+    for piece in segments:
+        fits = joined and len(joined[-1].text) + 1 + len(piece.text) <= max_chars
+        if fits and not new_paragraph:
+            blank = "" if _CJK_END.search(joined[-1].text) else " "
+            joined[-1] = Segment(joined[-1].text + blank + piece.text)
+        else:
+            joined.append(Segment(piece.text))
+        new_paragraph = piece.pause_s == PARAGRAPH_PAUSE_S
+        if new_paragraph:
+            joined[-1] = Segment(joined[-1].text, PARAGRAPH_PAUSE_S)
+    return tuple(joined)
 
 
 def _cut(sentence: str, max_chars: int, first_max_chars: int) -> list[str]:

@@ -19,14 +19,15 @@ import zmq
 import zmq.asyncio
 
 from vivavoce.errors import EngineUnavailable, SynthesisFailed, VivavoceError, WorkerDied
-from vivavoce.types import AudioChunk, Usage
+from vivavoce.types import AudioChunk, LoadProgress, SpeechReport, VoicePrompt
 from vivavoce.worker import messages as msg
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
-    from vivavoce.types import SpeechRequest
+    from vivavoce.engine.base import Options
+    from vivavoce.types import Samples, SpeechRequest
 
 log = structlog.get_logger("vivavoce.worker")
 
@@ -42,8 +43,9 @@ _SILENCE_S = 5.0
 class WorkerLimits:
     """How long a worker may take before it is given up.
 
-    `start_s`: from its start to its engine loaded. `stall_s`: with requests waiting and nothing
-    coming from the engine, or between two signs of life. `stop_s`: to end when asked to.
+    `start_s`: for its engine to load, or to come further with that. `stall_s`: with requests
+    waiting and nothing coming from the engine, or between two signs of life. `stop_s`: to end when
+    asked to.
     """
 
     start_s: float = 120.0
@@ -52,14 +54,34 @@ class WorkerLimits:
 
 
 class Spoken:
-    """The audio of one request: its chunks as they come, and afterwards its cost."""
+    """The audio of one request: its chunks as they come, and afterwards how it went."""
 
     def __init__(self, chunks: AsyncGenerator[AudioChunk]) -> None:
         self.chunks = chunks
-        self.usage = Usage()
+        self.report = SpeechReport()
 
 
-_Event = AudioChunk | Usage | VivavoceError
+_Event = AudioChunk | SpeechReport | VoicePrompt | VivavoceError
+
+
+class _Conversation:
+    """What the worker says of one request, in order."""
+
+    def __init__(self, id: int) -> None:
+        self.id = id
+        self.over = False
+        self._events: asyncio.Queue[_Event] = asyncio.Queue()
+
+    def put(self, event: _Event) -> None:
+        self._events.put_nowait(event)
+
+    async def next(self) -> AudioChunk | SpeechReport | VoicePrompt:
+        """Return the next event; raise it if it is an error."""
+        event = await self._events.get()
+        self.over = not isinstance(event, AudioChunk)
+        if isinstance(event, VivavoceError):
+            raise event
+        return event
 
 
 class WorkerHandle:
@@ -68,19 +90,24 @@ class WorkerHandle:
     All methods belong to the event loop that called `start`.
     """
 
-    def __init__(self, engine: str, sample_rate_hz: int, limits: WorkerLimits) -> None:
+    def __init__(
+        self, engine: str, options: Options, sample_rate_hz: int, limits: WorkerLimits
+    ) -> None:
         self.engine = engine
+        self.loading: LoadProgress | None = None
         self.memory_bytes = 0
         self.engine_active = 0
         self.load_s = 0.0
+        self._options = options
         self._window_samples = round(WINDOW_S * sample_rate_hz)
         self._limits = limits
         self._ids = itertools.count(1)
-        self._listeners: dict[int, asyncio.Queue[_Event]] = {}
+        self._listeners: dict[int, _Conversation] = {}
         self._signs_of_life = 0
         self._death: str | None = None
         self._stopping = False
         self._ready: asyncio.Future[None] | None = None
+        self._patience: asyncio.Timeout | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._process: Process | None = None
         self._folder = ""
@@ -111,13 +138,16 @@ class WorkerHandle:
         started = time.monotonic()
         self._ready = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(self._limits.start_s):
+            async with asyncio.timeout(self._limits.start_s) as self._patience:
                 await self._launch()
                 await self._ready
         except TimeoutError:
-            await self._bury(f"did not load its engine within {self._limits.start_s:g} s")
+            within = f"within {self._limits.start_s:g} s"
+            if self.loading is not None:
+                within = f"and came no further than {self.loading.stage} {within}"
+            await self._bury(f"did not load its engine {within}")
             raise EngineUnavailable(
-                f"The {self.engine} engine did not load within {self._limits.start_s:g} s. "
+                f"The {self.engine} engine did not load {within}. "
                 "If this machine needs longer, raise WORKER_START_TIMEOUT."
             ) from None
         except (OSError, zmq.ZMQError) as exc:
@@ -173,35 +203,37 @@ class WorkerHandle:
         """
 
         async def chunks() -> AsyncGenerator[AudioChunk]:
-            if self._death is not None:
-                raise self._died()
-            id = next(self._ids)
-            inbox = self._listeners[id] = asyncio.Queue()
-            self._send(msg.Speak(id, request, self._window_samples))
-            finished = False
             taken = 0
-            try:
+            with self._conversation() as events:
+                self._send(msg.Speak(events.id, request, self._window_samples))
                 while True:
-                    event = await inbox.get()
+                    event = await events.next()
                     if isinstance(event, AudioChunk):
                         yield event
                         taken += len(event.samples)
                         if taken > self._window_samples // 4:
-                            self._send(msg.Credit(id, taken))
+                            self._send(msg.Credit(events.id, taken))
                             taken = 0
                         continue
-                    finished = True
-                    if isinstance(event, VivavoceError):
-                        raise event
-                    spoken.usage = event
+                    assert isinstance(event, SpeechReport)
+                    spoken.report = event
                     return
-            finally:
-                del self._listeners[id]
-                if not finished:
-                    self._send(msg.Cancel(id))
 
         spoken = Spoken(chunks())
         return spoken
+
+    async def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
+        """Have the engine make a voice of a clip, samples [n] at 24 kHz.
+
+        Raises:
+            SynthesisFailed: it could not.
+            WorkerDied: the process ended, or hung and was killed.
+        """
+        with self._conversation() as events:
+            self._send(msg.Listen(events.id, transcript), samples.data.cast("B"))
+            event = await events.next()
+            assert isinstance(event, VoicePrompt)
+            return event
 
     async def stop(self) -> None:
         """End the process, kindly first. Requests still running fail."""
@@ -215,10 +247,25 @@ class WorkerHandle:
                     await self._process.wait()
         await self._bury("was stopped")
 
-    def _send(self, message: msg.ToWorker) -> None:
+    @contextlib.contextmanager
+    def _conversation(self) -> Iterator[_Conversation]:
+        """Begin a request; left before its end, the work for it is cancelled."""
+        if self._death is not None:
+            raise self._died()
+        events = _Conversation(next(self._ids))
+        self._listeners[events.id] = events
+        try:
+            yield events
+        finally:
+            del self._listeners[events.id]
+            if not events.over:
+                self._send(msg.Cancel(events.id))
+
+    def _send(self, message: msg.ToWorker, payload: memoryview | None = None) -> None:
         """Hand a message to the socket, which queues without limit: nobody has to wait for it."""
         if self._death is None and self._socket is not None:
-            self._socket.send(msg.encode(message))
+            head = msg.encode(message)
+            self._socket.send_multipart((head,) if payload is None else (head, payload))
 
     async def _receive(self) -> None:
         assert self._socket is not None
@@ -229,27 +276,48 @@ class WorkerHandle:
                 case msg.Chunk(id, segment):
                     samples = np.frombuffer(frames[1], np.float32)
                     self._deliver(id, AudioChunk(samples, segment))
-                case msg.Done(id, usage):
-                    self._deliver(id, usage)
-                case msg.Failed(id, message):
-                    self._deliver(id, SynthesisFailed(message))
+                case msg.Done(id, report):
+                    self._deliver(id, report)
+                case msg.Heard(id, prompt):
+                    self._deliver(id, prompt)
+                case msg.Failed(id, message, code):
+                    self._deliver(id, SynthesisFailed(message, code=code))
                 case msg.Heartbeat(active, stalled_s, memory_bytes):
                     self.engine_active = active
                     self.memory_bytes = memory_bytes
                     if stalled_s > self._limits.stall_s:
                         self._kill(f"made no progress for {stalled_s:.0f} s")
+                case msg.Loading(progress):
+                    self._loads(progress)
                 case msg.Ready(load_s):
                     self.load_s = load_s
                     self._settle(None)
                 case msg.LoadFailed(message):
                     self._settle(EngineUnavailable(message))
                 case msg.Hello():
-                    self._send(msg.Load(self.engine))
+                    self._send(msg.Load(self.engine, self._options))
+
+    def _loads(self, progress: LoadProgress) -> None:
+        """Note how far the load is: what comes further may take longer."""
+        assert self._patience is not None
+        if self._ready is not None and not self._ready.done():
+            self._patience.reschedule(asyncio.get_running_loop().time() + self._limits.start_s)
+        before, self.loading = self.loading, progress
+        tenths = _tenths(progress)
+        if before and (before.stage, _tenths(before)) == (progress.stage, tenths):
+            return
+        log.info(
+            "worker loading",
+            engine=self.engine,
+            stage=progress.stage,
+            percent=10 * tenths if progress.total_bytes else None,
+            total_mb=round(progress.total_bytes / 1e6) or None,
+        )
 
     def _deliver(self, id: int, event: _Event) -> None:
         listener = self._listeners.get(id)
         if listener is not None:  # else it has gone, and so will the work
-            listener.put_nowait(event)
+            listener.put(event)
 
     def _settle(self, error: VivavoceError | None) -> None:
         assert self._ready is not None
@@ -293,7 +361,7 @@ class WorkerHandle:
             EngineUnavailable(f"The {self.engine} engine's process {reason} while loading.")
         )
         for listener in self._listeners.values():
-            listener.put_nowait(self._died())
+            listener.put(self._died())
 
     def _died(self) -> WorkerDied:
         return WorkerDied(
@@ -306,7 +374,7 @@ class WorkerHandle:
         if self._death is None:
             self._death = reason
         for listener in self._listeners.values():
-            listener.put_nowait(self._died())
+            listener.put(self._died())
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -320,3 +388,7 @@ class WorkerHandle:
             self._context.term()
             self._socket = None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _tenths(progress: LoadProgress) -> int:
+    return 10 * progress.done_bytes // max(progress.total_bytes, 1)

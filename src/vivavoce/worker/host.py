@@ -17,6 +17,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+import numpy as np
 import zmq
 
 from vivavoce.engine import registry
@@ -60,7 +61,7 @@ def _exit_with_parent(endpoint: str) -> None:
 
 
 def _load(wire: Wire) -> Engine | None:
-    message = wire.receive()
+    message, _ = wire.receive()
     if not isinstance(message, msg.Load):
         return None
     started = time.monotonic()
@@ -68,7 +69,9 @@ def _load(wire: Wire) -> Engine | None:
         if message.engine not in registry.ENGINE_NAMES:
             known = ", ".join(registry.ENGINE_NAMES)
             raise EngineUnavailable(f"There is no engine {message.engine!r}. There are: {known}.")
-        engine = registry.load(message.engine)
+        engine = registry.load(
+            message.engine, message.options, lambda progress: wire.send_now(msg.Loading(progress))
+        )
     except VivavoceError as exc:
         reason = exc.message
     except Exception as exc:
@@ -89,6 +92,7 @@ class Wire:
         self._socket = context.socket(zmq.PAIR)
         self._socket.setsockopt(zmq.LINGER, 1000)
         self._socket.connect(endpoint)
+        self._loading = threading.Lock()
         self._outbox: queue.SimpleQueue[tuple[bytes | memoryview, ...]] = queue.SimpleQueue()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -104,16 +108,21 @@ class Wire:
         with contextlib.suppress(BlockingIOError):  # the pipe is full of wake-ups already
             os.write(self._wake_write, b"\0")
 
-    def receive(self) -> msg.ToWorker:
-        """Wait for a message; meanwhile, send what other threads queue."""
+    def send_now(self, message: msg.FromWorker) -> None:
+        """Send a message from any thread, while nobody receives: during a load."""
+        with self._loading:
+            self._socket.send(msg.encode(message))
+
+    def receive(self) -> tuple[msg.ToWorker, bytes]:
+        """Wait for a message and its payload; meanwhile, send what other threads queue."""
         while True:
             self._flush()
             ready = dict(self._poller.poll())
             if self._wake_read in ready:
                 os.read(self._wake_read, 4096)
             if self._socket in ready:
-                message: msg.ToWorker = msg.decode_to_worker(self._socket.recv())
-                return message
+                head, *payload = self._socket.recv_multipart()
+                return msg.decode_to_worker(head), payload[0] if payload else b""
 
     def close(self) -> None:
         """Send what is queued and close."""
@@ -142,7 +151,8 @@ class Host:
         """Handle messages until `Stop`."""
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         while True:
-            match self._wire.receive():
+            message, payload = self._wire.receive()
+            match message:
                 case msg.Speak(id, request, window):
                     self._begin(id, request, window)
                 case msg.Credit(id, samples):
@@ -151,6 +161,13 @@ class Host:
                 case msg.Cancel(id):
                     if (listener := self._running.pop(id, None)) is not None:
                         listener.cancel()
+                case msg.Listen(id, transcript):
+                    threading.Thread(
+                        target=self._listen,
+                        args=(id, payload, transcript),
+                        name=f"listen-{id}",
+                        daemon=True,
+                    ).start()
                 case msg.Stop():
                     return
                 case _:
@@ -179,19 +196,29 @@ class Host:
                 if not running.spend(len(chunk.samples)):
                     return
             if not running.cancelled:
-                self._wire.send(msg.Done(id, running.stream.usage))
+                self._wire.send(msg.Done(id, running.stream.report))
         except Exception as exc:
             self._fail(id, exc)
         finally:
             self._running.pop(id, None)
 
+    def _listen(self, id: int, clip: bytes, transcript: str | None) -> None:
+        try:
+            with self._progress.waiting():
+                prompt = self._engine.listen(np.frombuffer(clip, np.float32), transcript)
+        except Exception as exc:
+            self._fail(id, exc)
+        else:
+            self._wire.send(msg.Heard(id, prompt))
+
     def _fail(self, id: int, exc: Exception) -> None:
+        code = None
         if isinstance(exc, VivavoceError):
-            message = exc.message
+            message, code = exc.message, exc.code
         else:
             traceback.print_exception(exc, file=sys.stderr)
             message = f"The engine raised {type(exc).__name__}: {exc}"
-        self._wire.send(msg.Failed(id, message))
+        self._wire.send(msg.Failed(id, message, code))
 
     def _beat(self) -> None:
         while True:

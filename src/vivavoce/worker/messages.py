@@ -1,18 +1,19 @@
 """What the server and a worker say to each other, as MessagePack over a local socket.
 
-    server → worker   Load, Speak, Credit, Cancel, Stop
-    worker → server   Hello, Ready, LoadFailed, Chunk, Done, Failed, Heartbeat
+    server → worker   Load, Speak, Credit, Cancel, Listen, Stop
+    worker → server   Hello, Loading, Ready, LoadFailed, Chunk, Done, Heard, Failed, Heartbeat
 
-A `Chunk` is followed by a second frame: the samples, float32 little-endian. Every `Speak` is
-answered by any number of `Chunk`s and one `Done` or `Failed`; a cancelled one by neither, or by
-what was already on its way.
+A `Chunk` and a `Listen` are followed by a second frame: the samples, float32 little-endian. Every
+`Speak` is answered by any number of `Chunk`s and one `Done` or `Failed`; a cancelled one by
+neither, or by what was already on its way. A `Listen` is answered by `Heard` or `Failed`.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from vivavoce.types import SpeechRequest, Usage
+from vivavoce.engine.base import Options
+from vivavoce.types import LoadProgress, SpeechReport, SpeechRequest, VoicePrompt
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -20,9 +21,10 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Load(Message, frozen=True):
-    """Load this engine. Sent once."""
+    """Load this engine with these options. Sent once."""
 
     engine: str
+    options: Options
 
 
 class Speak(Message, frozen=True):
@@ -46,6 +48,13 @@ class Cancel(Message, frozen=True):
     id: int
 
 
+class Listen(Message, frozen=True):
+    """Make a voice of a clip; the samples are the next frame. `id` is shared with `Speak`."""
+
+    id: int
+    transcript: str | None
+
+
 class Stop(Message, frozen=True):
     """Close the engine and end the process."""
 
@@ -54,6 +63,12 @@ class Hello(Message, frozen=True):
     """The process is up, its imports done, nothing loaded."""
 
     pid: int
+
+
+class Loading(Message, frozen=True):
+    """The load has come further."""
+
+    progress: LoadProgress
 
 
 class Ready(Message, frozen=True):
@@ -79,7 +94,14 @@ class Done(Message, frozen=True):
     """Everything of `id` was sent."""
 
     id: int
-    usage: Usage
+    report: SpeechReport
+
+
+class Heard(Message, frozen=True):
+    """The voice of a clip."""
+
+    id: int
+    prompt: VoicePrompt
 
 
 class Failed(Message, frozen=True):
@@ -87,6 +109,7 @@ class Failed(Message, frozen=True):
 
     id: int
     message: str
+    code: str | None = None
 
 
 class Heartbeat(Message, frozen=True):
@@ -101,8 +124,8 @@ class Heartbeat(Message, frozen=True):
     memory_bytes: int
 
 
-ToWorker = Load | Speak | Credit | Cancel | Stop
-FromWorker = Hello | Ready | LoadFailed | Chunk | Done | Failed | Heartbeat
+ToWorker = Load | Speak | Credit | Cancel | Listen | Stop
+FromWorker = Hello | Loading | Ready | LoadFailed | Chunk | Done | Heard | Failed | Heartbeat
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

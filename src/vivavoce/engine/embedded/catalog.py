@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vivavoce.types import Capabilities, ModelInfo, Voice
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 SAMPLE_RATE_HZ = 24000
+_NONE: dict[str, object] = {}
 _OPENAI_VOICES = (
     *("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx"),
     *("nova", "sage", "shimmer", "verse", "marin", "cedar"),
 )
 
 
-def describe() -> ModelInfo:
-    """See `vivavoce.engine.registry.describe`."""
+def describe(options: Mapping[str, object] = _NONE) -> ModelInfo:
+    """See `vivavoce.engine.registry.describe`. There are no options."""
     return ModelInfo(
         id="hibari-heart",
         engine="embedded",

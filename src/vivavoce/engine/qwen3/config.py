@@ -152,7 +152,7 @@ def read_config(folder: Path) -> Qwen3TTSConfig:
             message names it.
     """
     path = folder / "config.json"
-    top = _read_json(path)
+    top = read_json(path)
     _expect(path, "", top, {"model_type": "qwen3_tts"})
     _expect(path, "", top, {"tokenizer_type": "qwen3_tts_tokenizer_12hz"})
     kind = _field(path, "", top, "tts_model_type")
@@ -172,7 +172,7 @@ def read_config(folder: Path) -> Qwen3TTSConfig:
             _field(path, "", top, "speaker_encoder_config"),
         )
     codec_path = folder / "speech_tokenizer" / "config.json"
-    codec = _read_json(codec_path)
+    codec = read_json(codec_path)
     _expect(
         codec_path,
         "",
@@ -203,7 +203,12 @@ def read_config(folder: Path) -> Qwen3TTSConfig:
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object a file holds.
+
+    Raises:
+        EngineUnavailable: it cannot be read, or holds something else.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:

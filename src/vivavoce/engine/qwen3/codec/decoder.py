@@ -23,6 +23,10 @@ from vivavoce.engine.qwen3.codec.streaming import (
 from vivavoce.engine.qwen3.config import CodecDecoderConfig
 from vivavoce.engine.qwen3.layers import MLP, RMSNorm, rope, rotate
 
+# Frames of latents that a sample depends on: convolutions of 7 at 25, 50 and 50 Hz, then in each
+# block dilations of 1, 3 and 9 at 400 Hz, 2 kHz, 8 kHz and 24 kHz. Together 9.6.
+_VOCODER_REACH = 12
+
 
 @dataclass(slots=True)
 class CodecState:
@@ -272,19 +276,40 @@ class CodecDecoder(nn.Module):
         Returns samples [B, T * 1920] within [-1, 1], and the state after them. The state given is
         left as it was.
         """
-        past = iter(state.convs)
-        convs: list[Tensor] = []
+        x, first, keys, values = self._latents(codes, state)
+        samples, convs = self._vocode(x, state.convs[1:])
+        frames = state.frames + codes.shape[-1]
+        return samples, CodecState(frames, keys, values, [first, *convs])
 
-        def run(module: nn.Module, x: Tensor) -> Tensor:
-            y, after = module(x, next(past))
-            convs.append(after)
-            return y
+    def prime(self, codes: Tensor) -> CodecState:
+        """Return the state after codes [B, 16, T] whose sound nobody needs: a reference clip's.
 
-        x = run(self.pre_conv, self.quantizer(codes))
+        Only the transformer looks far back. The rest, nearly all of the work, is done for the last
+        frames alone.
+        """
+        start = self.start(len(codes))
+        x, first, keys, values = self._latents(codes, start)
+        _, convs = self._vocode(x[..., -_VOCODER_REACH:], start.convs[1:])
+        return CodecState(start.frames + codes.shape[-1], keys, values, [first, *convs])
+
+    def _latents(self, codes: Tensor, state: CodecState) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return latents [B, latent, T] and the next states of what makes them."""
+        x, first = self.pre_conv(self.quantizer(codes), state.convs[0])
         x, keys, values = self.pre_transformer(
             x.transpose(1, 2), state.frames, state.keys, state.values
         )
-        x = x.transpose(1, 2)
+        return x.transpose(1, 2), first, keys, values
+
+    def _vocode(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Map latents [B, latent, T] to samples [B, T * 1920]; return the next states as well."""
+        past = iter(states)
+        after: list[Tensor] = []
+
+        def run(module: nn.Module, x: Tensor) -> Tensor:
+            y, state = module(x, next(past))
+            after.append(state)
+            return y
+
         for upsample, block in self.upsample:
             x = run(block, run(upsample, x))
         first, *blocks, snake, last = self.decoder
@@ -295,7 +320,6 @@ class CodecDecoder(nn.Module):
             for unit in units:
                 x = run(unit, x)
         x = run(last, snake(x))
-        after = CodecState(state.frames + codes.shape[-1], keys, values, convs)
         return x[:, 0].clamp(-1, 1), after
 
     def _stateful(self) -> list[CausalConv | CausalTransposedConv]:

@@ -1,0 +1,153 @@
+"""From an order to its HTTP answer: whole, as bytes while they are made, or as events."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import structlog
+from starlette.responses import Response
+
+from vivavoce.api.errors import AnswerCut, error_body
+from vivavoce.api.gone import ClientGone, unless_gone
+from vivavoce.errors import VivavoceError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from fastapi import Request
+    from starlette.types import Receive, Scope, Send
+
+    from vivavoce.api.schemas import SpeechFields
+    from vivavoce.service.order import SpeechOrder
+    from vivavoce.service.speech import Speech, SpeechService
+
+log = structlog.get_logger("vivavoce.api")
+
+_CLIENT_CLOSED_REQUEST = 499  # nginx's number; nobody is there to read it
+_MAX_IGNORED_NAMES = 20
+
+
+def wants_whole(request: Request, body: SpeechFields) -> bool:
+    """Tell whether the answer is sent only when it is complete."""
+    # HTTP/1.0 ends a body by closing: there half an answer would look like a whole one.
+    old = request.scope["http_version"] == "1.0"
+    return body.stream_format == "audio" and (body.stream is False or old)
+
+
+async def answer(
+    request: Request, service: SpeechService, order: SpeechOrder, body: SpeechFields
+) -> Response:
+    """Return the answer to an order; its first bytes are made, or all of them.
+
+    Raises:
+        VivavoceError: it failed before that, or with a whole answer at any time.
+    """
+    try:
+        speech = await unless_gone(request.receive, service.begin(order))
+        if order.whole:
+            whole = await unless_gone(request.receive, speech.whole())
+            content_type = speech.format.content_type
+            return Response(whole, media_type=content_type, headers=_headers(speech, body))
+    except ClientGone:
+        log.info("client gone before its answer began")
+        return Response(status_code=_CLIENT_CLOSED_REQUEST)
+    headers = _headers(speech, body)
+    if body.stream_format == "sse":
+        return _Streamed(speech, _events(speech), "text/event-stream", headers)
+    return _Streamed(speech, speech.parts(), speech.format.content_type, headers)
+
+
+class _Streamed(Response):
+    """Sends parts as they come; stops the work when the client goes, cuts the connection on error.
+
+    Ending such an answer normally would pass half of it off as the whole.
+    """
+
+    def __init__(
+        self,
+        speech: Speech,
+        parts: AsyncGenerator[bytes],
+        content_type: str,
+        headers: dict[str, str],
+    ) -> None:
+        self._speech = speech
+        self._parts = parts
+        self.status_code = 200
+        self.background = None
+        self.init_headers({**headers, "content-type": content_type})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await unless_gone(receive, self._send(send))
+        except ClientGone:
+            log.info("client gone in the middle of its answer")
+        except VivavoceError as exc:
+            log.error("answer cut", code=exc.code, reason=exc.message)
+            raise AnswerCut(exc.code) from exc
+        finally:
+            await self._speech.close()
+
+    async def _send(self, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": self.raw_headers},
+        )
+        async with aclosing(self._parts) as parts:
+            async for part in parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _events(speech: Speech) -> AsyncGenerator[bytes]:
+    """Yield server-sent events; a failure is the last one, in a form OpenAI's readers raise."""
+    try:
+        async with aclosing(speech.parts()) as parts:
+            async for part in parts:
+                audio = base64.b64encode(part).decode("ascii")
+                yield _event({"type": "speech.audio.delta", "audio": audio})
+    except VivavoceError as exc:
+        log.error("answer cut", code=exc.code, reason=exc.message)
+        yield _event({"type": "speech.audio.error", **error_body(exc)})
+        return
+    usage = speech.report.usage
+    counted = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    yield _event({"type": "speech.audio.done", "usage": counted})
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(data, separators=(",", ":")).encode("ascii") + b"\n\n"
+
+
+def _headers(speech: Speech, body: SpeechFields) -> dict[str, str]:
+    headers = {
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+        "x-vivavoce-model": speech.model.id,
+        "x-vivavoce-voice": quote(speech.voice),
+        "x-vivavoce-seed": str(speech.seed),
+        "x-vivavoce-sample-rate": str(speech.sample_rate_hz),
+    }
+    if speech.format.name == "pcm":
+        headers |= {
+            "x-pcm-sample-rate": str(speech.sample_rate_hz),
+            "x-pcm-bit-depth": "16",
+            "x-pcm-channels": "1",
+        }
+    if speech.clip_s is not None:
+        headers["x-vivavoce-reference-seconds"] = f"{speech.clip_s:.3f}"
+        headers["x-voice-cache"] = "hit" if speech.voice_cached else "miss"
+    if speech.report.faults:
+        headers["x-vivavoce-retries"] = str(len(speech.report.faults))
+    ignored = [*speech.ignored, *(body.model_extra or {})][:_MAX_IGNORED_NAMES]
+    if ignored:
+        headers["x-vivavoce-ignored"] = ", ".join(
+            quote(name[:60], errors="replace") for name in ignored
+        )
+    return headers

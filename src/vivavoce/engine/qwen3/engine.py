@@ -1,0 +1,157 @@
+"""Qwen3-TTS behind the engine protocol: requests become tasks for the runner, chunks come back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+
+from vivavoce.engine.base import Engine
+from vivavoce.engine.qwen3 import catalog, checkpoint
+from vivavoce.engine.qwen3.budget import frame_budget
+from vivavoce.engine.qwen3.defaults import GenerationDefaults, read_defaults
+from vivavoce.engine.qwen3.device import place
+from vivavoce.engine.qwen3.generation import Controls
+from vivavoce.engine.qwen3.model import Qwen3TTS
+from vivavoce.engine.qwen3.piece import Limits
+from vivavoce.engine.qwen3.prompt import PromptText, Reference
+from vivavoce.engine.qwen3.runner import Runner, Task
+from vivavoce.engine.qwen3.sampling import Sampling
+from vivavoce.engine.qwen3.stream import QwenStream
+from vivavoce.types import LoadProgress, Need, VoicePrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from vivavoce.types import ModelInfo, Samples, SpeechRequest
+
+MAX_BATCH = 16
+
+
+class Qwen3Engine(Engine):
+    """One checkpoint. Usage: rows of the prompts in, frames of 80 ms out.
+
+    Options: `model`, a hub id or folder; `need`, what it is to be for; `device`, `dtype`, `offline`
+    as the settings; `frame_budget` and `runaway_guard`, whether speech that does not end is given
+    up.
+    """
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        model: Qwen3TTS,
+        defaults: GenerationDefaults,
+        options: Mapping[str, object],
+    ) -> None:
+        self.info = info
+        self._model = model
+        self._defaults = defaults
+        self._budgeted = bool(options.get("frame_budget", True))
+        self._guarded = bool(options.get("runaway_guard", True))
+        self._runner = Runner(model, self._plan, MAX_BATCH)
+
+    @classmethod
+    def load(
+        cls, options: Mapping[str, object], on_progress: Callable[[LoadProgress], None]
+    ) -> Self:
+        """See `Engine.load`: downloads the checkpoint if it is not at hand, then reads it."""
+        placed = place(str(options.get("device", "auto")), str(options.get("dtype", "auto")))
+        folder = checkpoint.fetch(
+            str(options["model"]),
+            offline=bool(options.get("offline", False)),
+            on_progress=lambda transfer: on_progress(
+                LoadProgress("downloading", transfer.done_bytes, transfer.total_bytes)
+            ),
+        )
+        on_progress(LoadProgress("reading weights"))
+        info = catalog.describe(options)
+        # The codec takes little memory, and half precision is heard (and slower on most CPUs).
+        model = Qwen3TTS.load(
+            folder, placed.device, placed.dtype, torch.float32, attention=placed.attention
+        )
+        catalog.check_kind(info.id, model.config, Need(str(options["need"])))
+        return cls(info, model, read_defaults(folder), options)
+
+    def speak(self, request: SpeechRequest) -> QwenStream:
+        """See `Engine.speak`."""
+        return QwenStream(request, self._runner.submit, self._runner.wake)
+
+    def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
+        """See `Engine.listen`."""
+        if self._model.speaker_encoder is None:
+            return super().listen(samples, transcript)
+        device = self._model.talker.codec_head.weight.device
+        clip = torch.from_numpy(np.array(samples)).to(device)
+        heard = self._runner.call(lambda: self._model.listen(clip, transcript))
+        speaker = heard.speaker.float().cpu().numpy().tobytes()
+        if heard.codes is None:
+            return VoicePrompt(speaker)
+        codes = heard.codes.cpu().numpy().astype("<i2").tobytes()
+        return VoicePrompt(speaker, codes, transcript)
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._runner.close()
+
+    def _plan(self, stream: QwenStream, segment: int, attempt: int, frames: int) -> Task | None:
+        request = stream.request
+        if segment == len(request.segments):
+            return None
+        text, pause_s = request.segments[segment].text, request.segments[segment].pause_s
+        wish = request.max_new_tokens
+        limits = Limits(
+            # As officially, the last of N new tokens has no frame.
+            frames=None if wish is None else wish - 1 - frames,
+            budget=frame_budget(text) if self._budgeted and wish is None else None,
+            guarded=self._guarded,
+        )
+        # Segments and retries have streams of random numbers of their own, beside the seed.
+        seed = request.seed | (segment << 8 | attempt) << 32
+        controls = self._controls(request, seed)
+        return Task(self._prompt_text(request, text), controls, limits, pause_s)
+
+    def _prompt_text(self, request: SpeechRequest, text: str) -> PromptText:
+        return PromptText(
+            text,
+            language=catalog.LANGUAGES[request.language] if request.language else None,
+            speaker=request.voice or None,
+            instructions=request.instructions,
+            reference=self._reference(request.reference) if request.reference else None,
+        )
+
+    def _reference(self, heard: VoicePrompt) -> Reference:
+        device = self._model.talker.codec_head.weight.device
+
+        def tensor(data: bytes, kind: str) -> torch.Tensor:
+            return torch.from_numpy(np.frombuffer(data, kind).copy()).to(device)
+
+        speaker = tensor(heard.speaker, "<f4")
+        if heard.codes is None:
+            return Reference(speaker)
+        return Reference(speaker, tensor(heard.codes, "<i2").long().view(-1, 16), heard.transcript)
+
+    def _controls(self, request: SpeechRequest, seed: int) -> Controls:
+        """Return a request's controls; where it has none, the checkpoint's."""
+        d, wish = self._defaults, request.sampling
+        draws = wish.temperature != 0
+
+        def usual(wished: float | None, default: float) -> float:
+            return default if wished is None else wished
+
+        return Controls(
+            seed=seed,
+            talker=Sampling(
+                do_sample=d.do_sample and draws,
+                temperature=usual(wish.temperature, d.temperature),
+                top_k=int(usual(wish.top_k, d.top_k)),
+                top_p=usual(wish.top_p, d.top_p),
+            ),
+            predictor=Sampling(
+                do_sample=d.subtalker_dosample and draws,
+                temperature=d.subtalker_temperature,
+                top_k=d.subtalker_top_k,
+                top_p=d.subtalker_top_p,
+            ),
+            repetition_penalty=usual(wish.repetition_penalty, d.repetition_penalty),
+        )

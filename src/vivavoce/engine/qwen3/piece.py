@@ -1,0 +1,86 @@
+"""One segment of a request on its way: what it has made, what of that is due, how it ends.
+
+Plain Python: codes and samples come in, decisions come out. The runner does the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from vivavoce.engine.qwen3.guard import RunawayGuard
+
+if TYPE_CHECKING:
+    from vivavoce.types import Samples
+
+CHUNK_FRAMES = (1, 2, 4, 8, 12)
+"""Frames decoded at a time: the first at once, later ones in fewer calls; the last goes on."""
+
+
+class Ending(Enum):
+    """How a piece ended."""
+
+    SPOKEN = auto()  # the model said so
+    LIMIT = auto()  # the client's own limit
+    RUNAWAY = auto()  # never: the budget is used up, or the guard noticed something
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a piece ends without the model's saying so.
+
+    `frames`: the client's limit, a normal end. `budget`: more than its text can need.
+    """
+
+    frames: int | None
+    budget: int | None
+    guarded: bool
+
+
+class Piece:
+    """The frames of one segment."""
+
+    def __init__(self, limits: Limits, eos: int, sample_rate_hz: int) -> None:
+        self.frames: list[list[int]] = []
+        self.ending: Ending | None = None
+        self.fault = ""
+        self._limits = limits
+        self._eos = eos
+        self._guard = RunawayGuard(sample_rate_hz) if limits.guarded else None
+        self._decoded = 0
+        self._chunks = 0
+
+    def hear(self, codes: list[int]) -> None:
+        """Take the next frame, 16 codes; the one that begins with the end token is none."""
+        limits = self._limits
+        if codes[0] == self._eos:
+            self.ending = Ending.SPOKEN
+            return
+        self.frames.append(codes)
+        if self._guard is not None and (fault := self._guard.hear_code(codes[0])):
+            self._run_away(f"The speech {fault}")
+        elif len(self.frames) == limits.frames:
+            self.ending = Ending.LIMIT
+        elif len(self.frames) == limits.budget:
+            self._run_away(f"The speech did not end within {limits.budget} frames")
+
+    def hear_samples(self, samples: Samples) -> bool:
+        """Take the sound of frames that were due; tell whether it has run away."""
+        if self._guard is not None and (fault := self._guard.hear_samples(samples)):
+            self._run_away(f"The speech {fault}")
+        return self.ending is Ending.RUNAWAY
+
+    def take_due(self) -> list[list[int]]:
+        """Return the frames to decode now: a whole chunk, or at the end all that are left."""
+        size = CHUNK_FRAMES[min(self._chunks, len(CHUNK_FRAMES) - 1)]
+        left = len(self.frames) - self._decoded
+        if left == 0 or (left < size and self.ending is None):
+            return []
+        self._chunks += 1
+        due = self.frames[self._decoded :]
+        self._decoded = len(self.frames)
+        return due
+
+    def _run_away(self, fault: str) -> None:
+        self.ending, self.fault = Ending.RUNAWAY, fault
