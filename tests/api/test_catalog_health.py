@@ -97,8 +97,8 @@ def test_asking_about_things_wakes_no_engine_and_ready_says_yes(tmp_path: Path) 
 def test_the_description_names_every_route_and_the_error_shape(fake_server: Server) -> None:
     described = httpx.get(f"{fake_server.url}/openapi.json").json()
     assert set(described["paths"]) == {
-        *("/", "/health", "/ready"),
-        *("/v1/audio/speech", "/v1/models", "/v1/models/{model_id}"),
+        *("/", "/health", "/ready", "/metrics"),
+        *("/v1/audio/speech", "/v1/audio/speech/clone", "/v1/models", "/v1/models/{model_id}"),
         *("/v1/audio/models", "/v1/audio/voices"),
     }
     speech = described["paths"]["/v1/audio/speech"]["post"]

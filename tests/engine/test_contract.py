@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from speaking import speaking_checkpoint
 
+from speaking import speaking_checkpoint
 from vivavoce.engine import registry
 from vivavoce.types import AudioChunk, Segment, SpeechRequest
 

@@ -33,7 +33,9 @@ class Fixture:
 
     def _new_worker(self) -> WorkerHandle:
         can = self.model.info.capabilities
-        self.made.append(WorkerHandle(self.model.info.engine, {}, can.sample_rate_hz, WorkerLimits()))
+        self.made.append(
+            WorkerHandle(self.model.info.engine, {}, can.sample_rate_hz, WorkerLimits())
+        )
         return self.made[-1]
 
 

@@ -64,7 +64,6 @@ def describe(options: Mapping[str, object] = _NONE) -> ModelInfo:
             sample_rate_hz=SAMPLE_RATE_HZ,
             languages=("en", "zh"),
             instructions=True,
-            sampling=True,
         ),
         voices=(
             Voice("sine", "Sine", ("en", "zh"), "A sine tone", tuple(openai)),
