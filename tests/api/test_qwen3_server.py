@@ -337,12 +337,16 @@ def test_who_leaves_frees_the_engine(server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def babbling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose speech never ends by itself."""
+    """A server whose speech never ends by itself.
+
+    Its whole answers take longer than an engine may be still, but it is not still.
+    """
     with running_server(
         tmp_path_factory.mktemp("babble"),
         MODEL_ID=str(speaking_checkpoint("custom_voice", ends=False)),
         DEVICE="cpu",
         RUNAWAY_GUARD="false",
+        WORKER_STALL_TIMEOUT="2.5",
     ) as running:
         yield running
 

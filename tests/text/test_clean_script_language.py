@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from vivavoce.text.clean import clean
 from vivavoce.text.language import LANGUAGE_NAMES, parse_language
-from vivavoce.text.script import describe, first_unreadable, has_words, script_of
+from vivavoce.text.script import (
+    describe,
+    first_unreadable,
+    guess_language,
+    has_words,
+    script_of,
+)
 
 SPACES = ["\t", "\r", "\x0b", "\x0c", "\x85", "\xa0", "\u2003", "\u2028", "\u3000"]
 INVISIBLE = ["\u200b", "\u200d", "\u00ad", "\u2060", "\ufeff", "\u202e", "\ud800"]
@@ -138,6 +144,11 @@ def test_marks_are_no_words(text: str) -> None:
         *[("en-US", "en"), ("en_GB", "en"), ("zh-Hans-CN", "zh"), ("cmn", "zh"), ("chi", "zh")],
         *[("ger", "de"), ("deu", "de"), ("fra", "fr"), ("fre", "fr"), ("pt-BR", "pt")],
         *[("auto", None), ("Auto", None), ("", None), ("  ", None)],
+        ("zh-CN", "zh"),
+        ("zh-Sichuan", "zh-sichuan"),
+        ("sichuan_dialect", "zh-sichuan"),
+        ("Beijing dialect", "zh-beijing"),
+        (" BEIJING_DIALECT ", "zh-beijing"),
     ],
 )
 def test_a_language_goes_by_many_names(name: str, code: str | None) -> None:
@@ -158,3 +169,20 @@ def test_codes_and_names_mean_the_same(code: str, spell: type[str.upper], region
 def test_an_unknown_language_is_an_error(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         parse_language(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "guessed"),
+    [
+        ("Hello there.", "en"),
+        ("Übermäßig naïve façade", "en"),
+        ("Hello 你好", "zh"),
+        ("ありがとう", "ja"),
+        ("안녕하세요", "ko"),
+        ("привет", "ru"),
+        ("123", "en"),
+    ],
+)
+def test_a_language_is_guessed_by_its_script(text: str, guessed: str) -> None:
+    assert guess_language(text, tuple(LANGUAGE_NAMES)) == guessed
+    assert guess_language(text, ("de", "fr")) == "de"

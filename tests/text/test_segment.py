@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from vivavoce.text.clean import clean
 from vivavoce.text.script import has_words
-from vivavoce.text.segment import CLAUSE_PAUSE_S, PARAGRAPH_PAUSE_S, SENTENCE_PAUSE_S, segment
+from vivavoce.text.segment import (
+    CLAUSE_PAUSE_S,
+    PARAGRAPH_PAUSE_S,
+    SENTENCE_PAUSE_S,
+    join,
+    segment,
+)
 
 LETTERS = st.from_regex(r"[A-Za-z]{1,12}", fullmatch=True)
 WORDS = LETTERS | st.from_regex(r"\d{1,5}", fullmatch=True)
@@ -199,3 +205,31 @@ def test_other_languages_end_their_sentences_too(
     language: str, text: str, pieces: list[str]
 ) -> None:
     assert [piece.text for piece in segment(text, language, 240, 100)] == pieces
+
+
+# Joining
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "joined"),
+    [
+        ("One. Two. Three.", "en", [("One. Two. Three.", 0.0)]),
+        ("One.\nTwo.", "en", [("One. Two.", 0.0)]),
+        ("One. Two.\n\nThree.", "en", [("One. Two.", PARAGRAPH_PAUSE_S), ("Three.", 0.0)]),
+        ("你好。再见。", "zh", [("你好。再见。", 0.0)]),
+        ("Six one. " * 5, "en", [("Six one. Six one. Six one. Six one.", 0.0), ("Six one.", 0.0)]),
+    ],
+)
+def test_sentences_are_joined_within_a_paragraph(
+    text: str, language: str, joined: list[tuple[str, float]]
+) -> None:
+    pieces = join(segment(text, language, 40, 40), 40)
+    assert [(piece.text, piece.pause_s) for piece in pieces] == joined
+
+
+@given(st.text(alphabet="ab .,!?\n", max_size=400), st.integers(10, 80))
+def test_joining_loses_nothing_and_keeps_to_the_length(text: str, max_chars: int) -> None:
+    pieces = segment(text, "en", max_chars, max_chars)
+    joined = join(pieces, max_chars)
+    assert all(len(piece.text) <= max_chars for piece in joined)
+    assert " ".join(piece.text for piece in joined) == " ".join(piece.text for piece in pieces)

@@ -113,9 +113,9 @@ def pull(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL]...",
+            metavar="MODEL",
             help="Hub ids, folders (only verified), or the words preset, clone, design for "
-            "MODEL_ID, CLONE_MODEL_ID, DESIGN_MODEL_ID. [default: preset]",
+            "MODEL_ID, CLONE_MODEL_ID, DESIGN_MODEL_ID; without any: preset.",
             show_default=False,
         ),
     ] = None,
@@ -125,6 +125,78 @@ def pull(
 
     try:
         run(models or [])
+    except VivavoceError as exc:
+        raise _fail(exc) from None
+
+
+@app.command()
+def codes(
+    model: Annotated[str | None, typer.Option(help="Folder of a checkpoint.")] = None,
+    mode: Annotated[str | None, typer.Option(help="preset, design or clone.")] = None,
+    text: Annotated[str | None, typer.Option(help="What to say, as it is.")] = None,
+    language: Annotated[str | None, typer.Option(help="Such as English; default: Auto.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="A speaker of the checkpoint's.")] = None,
+    instruct: Annotated[str | None, typer.Option(help="How to say it, or who does.")] = None,
+    ref_audio: Annotated[
+        str | None, typer.Option(help="A recording of the voice to clone.")
+    ] = None,
+    ref_text: Annotated[str | None, typer.Option(help="What is said in the recording.")] = None,
+    x_vector_only: Annotated[
+        bool | None, typer.Option("--x-vector-only", help="Clone without --ref-text, less like it.")
+    ] = None,
+    text_streaming: Annotated[
+        bool | None,
+        typer.Option(
+            "--text-streaming/--text-whole",
+            help="Text word by word as the speech goes on (default for clones), or all before it.",
+        ),
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(help="At most one frame less than these; default: the checkpoint's."),
+    ] = None,
+    greedy: Annotated[
+        bool | None, typer.Option("--greedy", help="The likeliest codes, not drawn ones.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="For drawing; default: by chance.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="fp32 (default) or bf16.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu (default) or cuda.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="The .npz file to write.")
+    ] = None,
+    settings: Annotated[
+        str | None,
+        typer.Option(help="These options as a line of JSON, or - to read one; options given win."),
+    ] = None,
+) -> None:
+    """Write the codes that Qwen3-TTS makes of a text: to inspect, to compare.
+
+    Defaults, and what is ignored, are as in the official package, qwen-tts 0.1.1.
+
+    A line of JSON about them goes to standard output.
+    """
+    from vivavoce.cli.codes import run
+
+    flags = {
+        "model": model,
+        "mode": mode,
+        "text": text,
+        "language": language,
+        "speaker": speaker,
+        "instruct": instruct,
+        "ref_audio": ref_audio,
+        "ref_text": ref_text,
+        "x_vector_only": x_vector_only,
+        "text_streaming": text_streaming,
+        "max_new_tokens": max_new_tokens,
+        "greedy": greedy,
+        "seed": seed,
+        "dtype": dtype,
+        "device": device,
+        "output": output,
+    }
+    try:
+        run(flags, settings)
     except VivavoceError as exc:
         raise _fail(exc) from None
 

@@ -75,6 +75,14 @@ class Engine(ABC):
         The same request gives the same samples, whoever else is being served.
         """
 
+    @property
+    def steps(self) -> int:
+        """Grows with every step of work: a sign of life between one chunk and the next.
+
+        Stays 0 in engines whose chunks follow each other closely.
+        """
+        return 0
+
     def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
         """Return the voice of a clip, samples [n] at 24 kHz; with its words, in its context too.
 

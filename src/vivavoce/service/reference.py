@@ -107,16 +107,7 @@ class ReferenceReader:
 
     async def _decode(self, content: bytes) -> Samples:
         """Have the program decode the bytes; afterwards it is gone, whatever happened."""
-        process = await asyncio.create_subprocess_exec(
-            *(*self._command, f"{self._limits.max_s:g}"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            # Ctrl-C in a terminal is for the server, which ends its decoders itself.
-            start_new_session=True,
-            # It multiplies no matrices; a thread per core would cost it its address space.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        )
+        process = await self._start()
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 out, err = await process.communicate(content)
@@ -132,6 +123,27 @@ class ReferenceReader:
         if process.returncode == UNREADABLE_STATUS:
             raise _refusal("audio_unreadable", last_line)
         raise _gave_up(f"ended with status {process.returncode}", last_line)
+
+    async def _start(self) -> Process:
+        """Start the program. Cancelling it leaves nothing behind."""
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
+                *(*self._command, f"{self._limits.max_s:g}"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                # Ctrl-C in a terminal is for the server, which ends its decoders itself.
+                start_new_session=True,
+                # It multiplies no matrices; a thread per core would cost it its address space.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # It may run already, and uvloop would not wait for its end.
+            await _end(await starting)
+            raise
 
     def _judge(self, samples: Samples, duration_s: float) -> None:
         """Raise InvalidRequest if nobody's voice can be learned from the samples, shape [n]."""

@@ -299,6 +299,8 @@ class WorkerHandle:
 
     def _loads(self, progress: LoadProgress) -> None:
         """Note how far the load is: what comes further may take longer."""
+        if progress == self.loading:
+            return
         assert self._patience is not None
         if self._ready is not None and not self._ready.done():
             self._patience.reschedule(asyncio.get_running_loop().time() + self._limits.start_s)

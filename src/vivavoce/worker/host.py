@@ -145,7 +145,7 @@ class Host:
         self._engine = engine
         self._wire = wire
         self._running: dict[int, Running] = {}
-        self._progress = Progress()
+        self._progress = Progress(engine)
 
     def serve(self) -> None:
         """Handle messages until `Stop`."""
@@ -258,9 +258,11 @@ class Running:
 
 
 class Progress:
-    """Whether the engine moves: any chunk is progress for all who wait for one."""
+    """Whether the engine moves: any chunk or step is progress for all who wait for one."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._steps = 0
         self._lock = threading.Lock()
         self._waiting = 0
         self._last = time.monotonic()
@@ -283,6 +285,9 @@ class Progress:
     def stalled_s(self) -> float:
         """Seconds since the engine last did anything, if anybody waits for it."""
         with self._lock:
+            if self._steps != (steps := self._engine.steps):
+                self._steps = steps
+                self._last = time.monotonic()
             return time.monotonic() - self._last if self._waiting else 0.0
 
 

@@ -60,8 +60,11 @@ class Qwen3Engine(Engine):
         folder = checkpoint.fetch(
             str(options["model"]),
             offline=bool(options.get("offline", False)),
-            on_progress=lambda transfer: on_progress(
-                LoadProgress("downloading", transfer.done_bytes, transfer.total_bytes)
+            on_progress=lambda it: on_progress(
+                LoadProgress("downloading", it.done_bytes, it.total_bytes)
+            ),
+            on_check=lambda it: on_progress(
+                LoadProgress("verifying", it.done_bytes, it.total_bytes)
             ),
         )
         on_progress(LoadProgress("reading weights"))
@@ -76,6 +79,11 @@ class Qwen3Engine(Engine):
     def speak(self, request: SpeechRequest) -> QwenStream:
         """See `Engine.speak`."""
         return QwenStream(request, self._runner.submit, self._runner.wake)
+
+    @property
+    def steps(self) -> int:
+        """See `Engine.steps`: frames, prefills and clips."""
+        return self._runner.steps
 
     def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
         """See `Engine.listen`."""

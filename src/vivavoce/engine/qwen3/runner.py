@@ -86,6 +86,7 @@ class Runner:
 
     def __init__(self, model: Qwen3TTS, plan: Plan, max_batch: int) -> None:
         self._model = model
+        self.steps = 0
         self._plan = plan
         self._max_batch = max_batch
         self._eos = model.config.talker.codec_eos_token_id
@@ -152,6 +153,7 @@ class Runner:
             self._drop_cancelled()
             if self._active:
                 self._frame()
+            self.steps += 1
         for turn in (*self._active, *self._waiting):
             turn.stream.end(turn.report())
 
