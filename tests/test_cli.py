@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from decoding import assert_length, decode
+from speaking import speaking_checkpoint
 from vivavoce import __version__
 from vivavoce.engine.fake import CHARS_PER_CHUNK, CHUNK_SAMPLES, SAMPLE_RATE_HZ
 from vivavoce.settings import Settings
@@ -367,6 +369,48 @@ def test_voices_are_listed() -> None:
         assert done.returncode == 0
         for name in (*names, "English", "alloy"):
             assert name in done.stdout.decode()
+
+
+def test_a_clip_and_a_description_are_voices_too() -> None:
+    t = np.arange(48000) / 24000
+    sound = (9000 * np.sin(2 * np.pi * 150 * t)).astype("<i2")
+    with wave.open("me.wav", "wb") as file:
+        file.setparams((1, 2, 24000, 0, "NONE", ""))
+        file.writeframes(sound.tobytes())
+    options = {
+        "clip": ("--clip", "me.wav"),
+        "words": ("--clip", "me.wav", "--words", "One two."),
+        "described": ("--description", "An old man."),
+    }
+    for name, given in options.items():
+        done = vivavoce("say", TEXT, "-o", f"{name}.pcm", "--seed", "7", *given)
+        assert done.returncode == 0, done.stderr
+    assert len({Path(f"{name}.pcm").read_bytes() for name in options}) == 3
+    for given in (("--clip", "me.wav", "--voice", "sine"), ("--clip", "nobody.wav")):
+        done = vivavoce("say", TEXT, "-o", "out.pcm", *given)
+        assert done.returncode == 1
+        assert b"--voice" in done.stderr or b"nobody.wav" in done.stderr
+
+
+def test_qwen3_is_chosen_by_a_checkpoint_and_told_of() -> None:
+    model = str(speaking_checkpoint("custom_voice"))
+    env = {"ENGINE": "auto", "MODEL_ID": model, "DEVICE": "cpu", "RUNAWAY_GUARD": "false"}
+    listed = vivavoce("voices", **env)
+    assert b"uncle_fu" in listed.stdout
+    told = vivavoce("doctor", **env).stdout.decode()
+    assert "Qwen3-TTS: on cpu (CPU) in fp32, attention by sdpa" in told
+    assert f"preset: {model} (here)" in told
+    assert "vivavoce pull clone" in told
+    done = vivavoce("say", "Hello there.", "-o", "hello.wav", "--seed", "1", **env)
+    assert done.returncode == 0, done.stderr
+    assert len(decode(Path("hello.wav").read_bytes(), "wav")) % 1920 == 0
+
+
+def test_a_checkpoint_in_the_wrong_place_is_told_where_it_belongs() -> None:
+    env = {"ENGINE": "qwen3", "MODEL_ID": str(speaking_checkpoint("base"))}
+    done = vivavoce("serve", **env)
+    assert done.returncode == 1
+    assert b"It belongs to CLONE_MODEL_ID" in done.stderr
 
 
 def test_the_doctor_finds_the_embedded_voice() -> None:

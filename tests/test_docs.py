@@ -13,7 +13,7 @@ from benchmarks.online.readme import table as figures_table
 
 from decoding import decode
 from vivavoce import __version__
-from vivavoce.api.schemas import SpeechBody
+from vivavoce.api.schemas import CloneBody, SpeechBody
 from vivavoce.audio.formats import FORMATS
 from vivavoce.settings import settings_table
 
@@ -53,7 +53,7 @@ def test_the_settings_page_is_current() -> None:
 
 def test_the_api_page_names_every_field_and_format() -> None:
     page = (ROOT / "docs/api.md").read_text()
-    for name in (*SpeechBody.model_fields, *FORMATS):
+    for name in (*SpeechBody.model_fields, *CloneBody.model_fields, *FORMATS):
         assert f"`{name}`" in page
 
 

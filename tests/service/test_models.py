@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ import psutil
 import pytest
 
 from vivavoce.engine import registry
-from vivavoce.errors import EngineUnavailable
-from vivavoce.service.models import Model, ModelState
-from vivavoce.types import Segment, SpeechRequest
+from vivavoce.errors import EngineUnavailable, InvalidRequest, UnknownModel
+from vivavoce.service.models import Model, Models, ModelState
+from vivavoce.types import Need, Segment, SpeechRequest
 from vivavoce.worker.handle import WorkerHandle, WorkerLimits
 
 if TYPE_CHECKING:
@@ -217,3 +218,53 @@ def test_asking_while_it_closes_starts_nothing() -> None:
             assert len(it.made) == 1
 
     asyncio.run(main())
+
+
+# Which of them a request means
+
+
+def never() -> WorkerHandle:
+    raise AssertionError("choosing starts nothing")
+
+
+def named(id: str) -> Model:
+    return Model(replace(registry.describe("fake"), id=id), never)
+
+
+FAMILY = {Need.PRESET: named("preset"), Need.CLONE: named("clone"), Need.DESIGN: named("design")}
+
+
+def family(**settings: bool) -> Models:
+    return Models(
+        FAMILY[Need.PRESET], clone=FAMILY[Need.CLONE], design=FAMILY[Need.DESIGN], **settings
+    )
+
+
+@pytest.mark.parametrize("need", Need)
+@pytest.mark.parametrize("name", [None, "", " ", "tts-1", "qwen3-tts", "preset", " preset "])
+def test_the_need_chooses_within_a_family(name: str | None, need: Need) -> None:
+    assert family().choose(name, need) is FAMILY[need]
+
+
+@pytest.mark.parametrize("need", Need)
+def test_a_model_named_exactly_is_only_for_what_it_can_do(need: Need) -> None:
+    models = family()
+    for other in (Need.CLONE, Need.DESIGN):
+        if other is need:
+            assert models.choose(other.value, need) is FAMILY[need]
+            continue
+        with pytest.raises(InvalidRequest, match=f"Use {FAMILY[need].info.id}"):
+            models.choose(other.value, need)
+
+
+@pytest.mark.parametrize("need", [Need.CLONE, Need.DESIGN])
+def test_without_a_model_for_a_need_the_remedy_is_told(need: Need) -> None:
+    with pytest.raises(InvalidRequest, match="ENGINE=qwen3"):
+        Models(FAMILY[Need.PRESET]).choose(None, need)
+
+
+def test_an_unknown_name_means_the_family_where_the_operator_says_so() -> None:
+    with pytest.raises(UnknownModel, match="preset, tts-1"):
+        family().choose("nonesuch", Need.CLONE)
+    lenient = family(unknown_means_default=True)
+    assert lenient.choose("nonesuch", Need.CLONE) is FAMILY[Need.CLONE]

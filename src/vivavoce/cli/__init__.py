@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vivavoce import __version__
-from vivavoce.errors import VivavoceError
+from vivavoce.errors import InvalidRequest, VivavoceError
 
 app = typer.Typer(
     name="vivavoce",
@@ -74,19 +74,29 @@ def say(
     ] = None,
     language: Annotated[str | None, typer.Option(help="Such as en; default: automatic.")] = None,
     instructions: Annotated[str | None, typer.Option(help="How to say it.")] = None,
+    clip: Annotated[
+        Path | None, typer.Option(help="Say it in the voice of this audio file.")
+    ] = None,
+    words: Annotated[str | None, typer.Option(help="The words of that file.")] = None,
+    description: Annotated[str | None, typer.Option(help="Say it in a voice like this.")] = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="Same text, same seed: same audio."),
     ] = None,
 ) -> None:
     """Say something: into a file, or aloud."""
-    from vivavoce.cli.say import run
+    from vivavoce.cli.say import read_clip, run
     from vivavoce.service.order import SpeechOrder
 
     try:
+        if sum(given is not None for given in (voice, clip, description)) > 1:
+            raise InvalidRequest("Choose one of --voice, --clip and --description.")
         order = SpeechOrder(
             text="",
             voice=voice,
+            description=description,
+            clip=None if clip is None else read_clip(clip),
+            transcript=words,
             speed=speed,
             language=language,
             instructions=instructions,

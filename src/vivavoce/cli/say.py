@@ -46,6 +46,14 @@ def run(
         _speak_to_file(order, output)
 
 
+def read_clip(path: Path) -> bytes:
+    """Return the bytes of a reference clip."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise InvalidRequest(f"Cannot read {path}: {exc.strerror}.") from None
+
+
 def _speak_to_file(order: SpeechOrder, output: Path) -> None:
     if not output.parent.is_dir():
         raise InvalidRequest(f"There is no folder {output.parent}. Create it first.")
