@@ -406,6 +406,27 @@ def test_qwen3_is_chosen_by_a_checkpoint_and_told_of() -> None:
     assert len(decode(Path("hello.wav").read_bytes(), "wav")) % 1920 == 0
 
 
+def test_on_a_gpu_qwen3_is_chosen_and_the_download_announced(tmp_path: Path) -> None:
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 'Stand-in RTX, 24576 MiB'\n")
+    driver.chmod(0o755)
+    env = {"ENGINE": "auto", "HF_HOME": str(tmp_path), "PORT": "0"}
+    env["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    for device, engine in (("auto", "qwen3"), ("cpu", "embedded")):
+        process = subprocess.Popen(
+            [*COMMAND, "serve"],
+            env={**os.environ, **env, "DEVICE": device},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        with process:
+            said = [process.stdout.readline() for _ in range(3)]
+            process.terminate()
+        assert f"engine: {engine}" in said[1]
+        assert ("vivavoce pull" in said[2]) == (engine == "qwen3")
+
+
 def test_a_checkpoint_in_the_wrong_place_is_told_where_it_belongs() -> None:
     env = {"ENGINE": "qwen3", "MODEL_ID": str(speaking_checkpoint("base"))}
     done = vivavoce("serve", **env)

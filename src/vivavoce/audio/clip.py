@@ -82,6 +82,8 @@ def decode_clip(content: bytes, max_s: float | None = None) -> Samples:
     """
     import av  # 16 MiB that a process which only wants this module's names does not need
 
+    # Old tags are Latin-1, and nobody reads them here. PyAV 19 takes them as they are.
+    lenient: Any = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
     try:
         container = av.open(
             io.BytesIO(content),
@@ -91,7 +93,7 @@ def decode_clip(content: bytes, max_s: float | None = None) -> Samples:
                 "codec_whitelist": ",".join(_CODECS),
                 "protocol_whitelist": "",  # no file may have another one opened
             },
-            metadata_errors="replace",  # old tags are Latin-1, and nobody reads them here
+            **lenient,
         )
     except av.FFmpegError:
         raise BadClip(_UNREADABLE) from None
@@ -114,12 +116,18 @@ def _read(
     container: InputContainer, stream: AudioStream, max_s: float | None
 ) -> tuple[Samples, int]:
     """Decode a stream; return its samples, channels averaged, and their rate."""
+    from av import FFmpegError
+
     codec: Any = stream.codec_context  # None without a decoder, whatever PyAV's types say
     name = "unknown" if codec is None else codec.name
     if name not in _CODECS:
         raise BadClip(f"The file's audio codec ({name}) is not read here. {_READ_HERE}")
     if name == "flac":  # FFmpeg would play damaged frames, loudly, and skip lost ones
         codec.options = {"err_detect": "crccheck+explode"}
+    try:
+        codec.open()
+    except FFmpegError:  # such as: no channels, or a million
+        raise BadClip(_UNREADABLE) from None
     pieces: list[Samples] = []
     n_samples = rate_hz = 0
     starts_s = 0.0
@@ -214,10 +222,7 @@ def main() -> None:
     except BadClip as exc:
         _refuse(str(exc), TOO_LONG_STATUS if isinstance(exc, TooLong) else UNREADABLE_STATUS)
     except MemoryError:
-        _refuse(
-            f"The file takes too much memory to decode. {_READ_HERE}",
-            UNREADABLE_STATUS,
-        )
+        _refuse(f"The file takes too much memory to decode. {_READ_HERE}", UNREADABLE_STATUS)
     else:
         sys.stdout.buffer.write(samples.astype("<f4", copy=False).tobytes())
 

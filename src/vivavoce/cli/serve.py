@@ -6,11 +6,12 @@ import typer
 
 from vivavoce import log
 from vivavoce.api import server
+from vivavoce.engine.qwen3.checkpoint import find
 from vivavoce.factory import build_app, choose_engine
-from vivavoce.settings import load_settings
+from vivavoce.settings import Settings, load_settings
 
 _LISTENING = """
-vivavoce is listening on {url} (engine: {engine}). Try:
+vivavoce is listening on {url} (engine: {engine}). {note}Try:
 
   curl {url}/v1/audio/speech -H "Content-Type: application/json" \\
     -d '{{"input": "Hello! I am speaking from your own machine."}}' -o hello.mp3
@@ -26,6 +27,16 @@ def run(host: str | None, port: int | None) -> None:
     def on_listening(host: str, port: int) -> None:
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
         url = f"http://{shown}:{port}"
-        typer.echo(_LISTENING.format(url=url, engine=choose_engine(settings)))
+        engine = choose_engine(settings)
+        typer.echo(_LISTENING.format(url=url, engine=engine, note=_note(engine, settings)))
 
     server.run(build_app(settings), listener, settings.shutdown_timeout_s, on_listening)
+
+
+def _note(engine: str, settings: Settings) -> str:
+    """Say what the first request will wait for besides loading."""
+    if engine != "qwen3" or find(settings.model_id) is not None:
+        return ""
+    if settings.offline:
+        return f"\n{settings.model_id} is not on this machine: vivavoce pull\n"
+    return f"\n{settings.model_id} is downloaded by the first request, or now by: vivavoce pull\n"
