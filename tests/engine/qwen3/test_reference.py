@@ -38,7 +38,9 @@ def test_a_voice_is_the_same_however_often_it_is_heard() -> None:
     options = {"model": str(speaking_checkpoint("base")), "need": "clone", "device": "cpu"}
     engine = Qwen3Engine.load(options, lambda progress: None)
     try:
+        before = engine.steps
         timbre, context = engine.listen(buzz(2), None), engine.listen(buzz(2), "One two.")
+        assert engine.steps > before + 10  # a long clip is no hang
         assert engine.listen(buzz(2), "One two.") == context
         assert timbre.codes is None
         assert context.speaker == timbre.speaker

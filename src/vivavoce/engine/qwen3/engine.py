@@ -50,6 +50,10 @@ class Qwen3Engine(Engine):
         self._budgeted = bool(options.get("frame_budget", True))
         self._guarded = bool(options.get("runaway_guard", True))
         self._runner = Runner(model, self._plan, MAX_BATCH)
+        if model.codec_encoder is not None:
+            # A long clip takes a processor half a minute: each layer is a sign of life.
+            for module in model.codec_encoder.modules():
+                module.register_forward_hook(lambda *_: self._runner.tick())
 
     @classmethod
     def load(

@@ -114,6 +114,10 @@ class Runner:
         with self._changed:
             self._changed.notify()
 
+    def tick(self) -> None:
+        """Count a step of work; by the owning thread."""
+        self.steps += 1
+
     def call(self, work: Callable[[], T]) -> T:
         """Return what `work` returns, done by the owning thread between two frames."""
         result: Future[T] = Future()
@@ -153,7 +157,7 @@ class Runner:
             self._drop_cancelled()
             if self._active:
                 self._frame()
-            self.steps += 1
+            self.tick()
         for turn in (*self._active, *self._waiting):
             turn.stream.end(turn.report())
 
