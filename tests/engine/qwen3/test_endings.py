@@ -140,6 +140,17 @@ def test_a_guarded_piece_that_repeats_itself_ends() -> None:
     assert piece.fault == "The speech repeated itself"
 
 
+def test_silence_runs_away_only_while_it_goes_on() -> None:
+    silence = np.zeros(FRAME * 40, np.float32)
+    for ends, ending in ((False, Ending.RUNAWAY), (True, Ending.SPOKEN)):
+        piece = Piece(Limits(frames=None, budget=None, guarded=True), EOS, RATE)
+        piece.hear(frame(1))
+        if ends:
+            piece.hear(frame(EOS))
+        assert piece.hear_samples(silence) == (not ends)
+        assert piece.ending is ending
+
+
 # In the engine
 
 

@@ -67,7 +67,8 @@ class Piece:
 
     def hear_samples(self, samples: Samples) -> bool:
         """Take the sound of frames that were due; tell whether it has run away."""
-        if self._guard is not None and (fault := self._guard.hear_samples(samples)):
+        going_on = self.ending is None  # what has ended may end in silence
+        if self._guard is not None and (fault := self._guard.hear_samples(samples)) and going_on:
             self._run_away(f"The speech {fault}")
         return self.ending is Ending.RUNAWAY
 
