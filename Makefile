@@ -6,14 +6,16 @@
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
+#   make parity     compare with that package live: needs 12 GB of memory and half an hour
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+OFFICIAL := .venv-official
 
-.PHONY: serve test check bench newcomer goldens clean
+.PHONY: serve test check bench newcomer goldens parity clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -33,15 +35,14 @@ bench: $(VENV)/installed-test
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py
 
-goldens:
-	$(PYTHON) -m venv .venv-official
-	.venv-official/bin/pip install --quiet torch==2.13.0
-	.venv-official/bin/pip install --quiet transformers==4.57.3 accelerate==1.12.0 librosa soundfile einops rich
-	.venv-official/bin/pip install --quiet --no-deps qwen-tts==0.1.1
-	cd tests/engine/qwen3 && ../../../.venv-official/bin/python make_goldens.py
+goldens: $(OFFICIAL)/installed
+	cd tests/engine/qwen3 && ../../../$(OFFICIAL)/bin/python make_goldens.py
+
+parity: $(OFFICIAL)/installed
+	cd tests/engine/qwen3 && PYTHONPATH=../../../src ../../../$(OFFICIAL)/bin/python parity.py
 
 clean:
-	rm -rf $(VENV) .venv-official
+	rm -rf $(VENV) $(OFFICIAL)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
@@ -57,3 +58,11 @@ $(VENV)/installed-test: pyproject.toml constraints.txt requirements-test.txt | $
 	@echo "Installing vivavoce and what its tests need"
 	@$(PIP) install --constraint constraints.txt --requirement requirements-test.txt --editable .
 	@touch $@ $(VENV)/installed
+
+$(OFFICIAL)/installed:
+	@echo "Installing the official Qwen3-TTS package"
+	@$(PYTHON) -m venv $(OFFICIAL)
+	@$(OFFICIAL)/bin/pip install --quiet torch==2.13.0
+	@$(OFFICIAL)/bin/pip install --quiet transformers==4.57.3 accelerate==1.12.0 librosa soundfile einops rich
+	@$(OFFICIAL)/bin/pip install --quiet --no-deps qwen-tts==0.1.1
+	@touch $@

@@ -5,13 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from checkpoints import TINY, TINY_PROJECTED, Shape
+from checkpoints import TINY, TINY_PROJECTED, TRUE_0B6, Shape
 
-SHAPES: dict[str, Shape] = {"tiny": TINY, "projected": TINY_PROJECTED}
+SHAPES: dict[str, Shape] = {"tiny": TINY, "projected": TINY_PROJECTED, "true": TRUE_0B6}
 SEED = 3
 MAX_NEW_TOKENS = 40
+SAMPLED_TOKENS = 13
+EVERY_SAMPLE = 97
+"""Of goldens' audio every so many samples are kept: enough to notice any difference."""
+EVERY_LOGIT = 31
 REFERENCE_TEXT = "the voice is one"
 TEXTS = ("Hello there, speak to the one voice.", "你好，世界 123", "Two of three")
+
+NASTY_TEXTS = (
+    *(" ", "\n", "\n\n\n\n\n", "\r\n", "\n Hi", " Hi \n", "\r\nHello\r\n\r\n", "\t\n x"),
+    *("e\u0301te\u0301", "\u0301abc", "за\u0301мок", "नमस्ते", "한국 \u1112\u1161\u11ab", "Å \ufb01"),
+    *("smallTalk", "YouTube's iPhone", "IT'S 'tis don't", "1234 5.6 ٣٤ ½", "你好，世界。\n"),
+    *(
+        "👩‍👩‍👧‍👦🏽 🇩🇪",
+        "...\n//x",
+        "a\u00a0b\u3000",
+        "\ufeffx\u2028y\x00z\x1b",
+        "…!?)]}\n\n",
+        "<|im_en <|",
+    ),
+)
+"""Texts at whose ends and seams tokenizers part ways. None has a control token in it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +60,7 @@ class Case:
 def all_cases() -> list[Case]:
     """Return the cases, in a fixed order."""
     cases: list[Case] = []
-    for shape in SHAPES:
+    for shape in ("tiny", "projected"):
         for whole in (True, False):
             for text, language, speaker in (
                 (TEXTS[0], "English", "ryan"),
@@ -87,6 +106,26 @@ def all_cases() -> list[Case]:
                         )
                     )
     return cases
+
+
+def true_cases() -> list[Case]:
+    """Return those at a released checkpoint's sizes: gigabytes, and a second a frame."""
+    return [
+        Case("custom_voice", "true", TEXTS[:1], ("English",), ("ryan",)),
+        Case("custom_voice", "true", TEXTS[1:2], ("Auto",), ("vivian",), whole_text=False),
+        Case("base", "true", TEXTS[:1], ("English",), in_context=True, whole_text=False),
+    ]
+
+
+def sampled_cases() -> list[Case]:
+    """Return those whose logits goldens.npz has for drawn codes: one of each kind."""
+    return [
+        case
+        for case in all_cases()
+        if (case.shape, case.whole_text) == ("projected", False)
+        and (case.kind != "custom_voice" or case.speakers == ("eric",))
+        and case.in_context is not False
+    ]
 
 
 def reference_clip() -> np.ndarray:

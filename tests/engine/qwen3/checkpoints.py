@@ -356,6 +356,10 @@ def _write_tokenizer(folder: Path) -> None:
     newline = alphabet[10]
     merges.append((newline, newline))
     vocab[newline * 2] = len(vocab)
+    # Merges that only happen if a word goes on past a capital (lT), or a mark (Cyrillic а, acute).
+    for first, second in (("l", "T"), (alphabet[0xB0], alphabet[0xCC])):
+        merges.append((first, second))
+        vocab[first + second] = len(vocab)
     for filler in range(len(vocab), FIRST_SPECIAL):
         vocab[f"<filler {filler}>"] = filler
     (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False), encoding="utf-8")

@@ -216,7 +216,7 @@ class Generation:
                 f"{name}_samples": column([s.do_sample for s in chosen], torch.bool),
                 f"{name}_temperature": column([s.temperature for s in chosen]),
                 f"{name}_top_k": column([s.top_k for s in chosen], torch.long),
-                f"{name}_top_p": column([s.top_p for s in chosen]),
+                f"{name}_top_p": column([s.top_p for s in chosen], torch.float64),
             }
 
         ends = [len(prompt.trailing) for prompt in prompts]

@@ -29,26 +29,24 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Norm the last dimension."""
-        wide = x.float()
-        wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
-        return self.weight * wide.to(x.dtype)
+        return self.weight * F.rms_norm(x.float(), self.weight.shape, eps=self.eps).to(x.dtype)
 
 
 def rope(positions: Tensor, head_dim: int, theta: float, dtype: torch.dtype) -> Tensor:
-    """Return cos and sin for rotary embedding, [2, B, 1, T, head_dim], of positions [B, T].
+    """Return cos and sin for `rotate`, [2, B, 1, T, head_dim], of positions [B, T].
 
     The talker's interleaved multimodal RoPE has three equal position rows and so is this one.
     """
     powers = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim
-    angles = positions[:, None, :, None].float() * theta**-powers
-    angles = torch.cat((angles, angles), dim=-1)
-    return torch.stack((angles.cos(), angles.sin())).to(dtype)
+    # Rounded as officially: theta**-powers differs in its last bit, and far out that is an angle.
+    angles = positions[:, None, :, None].float() * (1.0 / theta**powers)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.stack((torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1))).to(dtype)
 
 
 def rotate(x: Tensor, cos_sin: Tensor) -> Tensor:
     """Apply RoPE to x [B, heads, T, head_dim], rotating halves."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos_sin[0] + torch.cat((-second, first), dim=-1) * cos_sin[1]
+    return x * cos_sin[0] + x.roll(x.shape[-1] // 2, dims=-1) * cos_sin[1]
 
 
 @dataclass(slots=True)

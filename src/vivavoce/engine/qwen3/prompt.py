@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from vivavoce.engine.qwen3.talker import Talker
     from vivavoce.engine.qwen3.tokenizer import TextTokenizer
 
+_ROLE_TOKENS = 3
+"""Officially the first three tokens of a turn are its role, and the text begins after them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -55,7 +58,8 @@ class PromptBuilder:
         self._config = config
         self._tokenizer = tokenizer
         self._talker = talker
-        self._role = tokenizer.encode_template("<|im_start|>assistant\n")
+        self._begin = tokenizer.encode_template("<|im_start|>")
+        self._end = tokenizer.encode_template("<|im_end|>\n")
 
     @torch.inference_mode()
     def build(self, wanted: PromptText) -> Prompt:
@@ -64,20 +68,16 @@ class PromptBuilder:
         pad, bos, eos = self._marks()
         parts: list[Tensor] = []
         if wanted.instructions:
-            ids = [
-                *self._tokenizer.encode_template("<|im_start|>user\n"),
-                *self._tokenizer.encode_text(wanted.instructions),
-                *self._tokenizer.encode_template("<|im_end|>\n"),
-            ]
-            parts.append(self._text(ids))
-        parts.append(self._text(self._role))
+            parts.append(self._text(self._turn("user", wanted.instructions) + self._end))
+        turn = self._turn("assistant", wanted.text)
+        parts.append(self._text(turn[:_ROLE_TOKENS]))
         tags = self._tags(wanted)
         parts.append(torch.cat((pad.expand(len(tags) - 2, -1), bos)) + tags[:-1])
-        text = self._text(self._tokenizer.encode_text(wanted.text))
+        text = self._text(turn[_ROLE_TOKENS:])
         reference = wanted.reference
         if reference is not None and reference.codes is not None:
             assert reference.text is not None
-            spoken = self._text(self._tokenizer.encode_text(reference.text))
+            spoken = self._text(self._turn("assistant", reference.text)[_ROLE_TOKENS:])
             body, trailing = self._in_context(
                 torch.cat((spoken, text, eos)), reference.codes, pad, wanted.whole_text
             )
@@ -85,13 +85,23 @@ class PromptBuilder:
             rows = torch.cat((text, eos)) + self._codec(c.codec_pad_id)
             body, trailing = torch.cat((rows, pad + self._codec(c.codec_bos_id))), pad
         else:
-            body = text[:1] + self._codec(c.codec_bos_id)
+            # A text of line breaks may be all in the role; officially the end mark is next then.
+            first = text[:1] if len(text) else self._text(self._end[:1])
+            body = first + self._codec(c.codec_bos_id)
             trailing = torch.cat((text[1:], eos))
         return Prompt(torch.cat((*parts, body)), trailing)
 
     def pad_row(self) -> Tensor:
         """Return the row that is added to every frame once the text has run out, [hidden]."""
         return self._marks()[0][0]
+
+    def _turn(self, role: str, text: str) -> list[int]:
+        """Return the tokens of a turn, up to its end mark.
+
+        The text is encoded with what stands before it: line breaks at its start merge with the
+        role's. Only the marks around the turn are control tokens, whatever the text contains.
+        """
+        return self._begin + self._tokenizer.encode_text(f"{role}\n{text}")
 
     def _in_context(
         self, text: Tensor, codes: Tensor, pad: Tensor, whole_text: bool
@@ -142,4 +152,5 @@ class PromptBuilder:
         return self._talker.embed_codec(self._ids(list(ids)))
 
     def _ids(self, ids: list[int]) -> Tensor:
-        return torch.tensor(ids, device=self._talker.codec_head.weight.device)
+        device = self._talker.codec_head.weight.device
+        return torch.tensor(ids, dtype=torch.long, device=device)

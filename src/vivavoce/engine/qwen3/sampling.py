@@ -37,7 +37,8 @@ def penalize(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
 def filter_logits(logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
     """Apply temperature, top-k and top-p, in that order, to logits [B, V]; controls are [B, 1].
 
-    A `top_k` of 0 keeps all. Ties with the k-th score stay, as in the official chain.
+    `top_p` is float64. A `top_k` of 0 keeps all. Ties with the k-th score stay, as in the official
+    chain.
     """
     logits = logits / temperature
     vocab = logits.shape[-1]
@@ -47,7 +48,8 @@ def filter_logits(logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Ten
     # top-p: drop, from the least likely up, what together has at most 1 - top_p.
     ascending = logits.sort(dim=-1)
     mass = ascending.values.softmax(dim=-1).cumsum(dim=-1)
-    drop = (mass <= 1 - top_p) & (top_p < 1)
+    # The difference is rounded once, as officially: with equal odds, a last bit decides.
+    drop = (mass <= (1 - top_p).float()) & (top_p < 1)
     drop[..., -1] = False
     return logits.masked_fill(drop.scatter(-1, ascending.indices, drop), _NEVER)
 

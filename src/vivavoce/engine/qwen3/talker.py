@@ -67,10 +67,11 @@ class Talker(nn.Module):
 
     def embed_frames(self, codes: Tensor) -> Tensor:
         """Map whole frames [..., 16] to the sums of their embeddings [..., hidden]."""
-        total = self.embed_codec(codes[..., 0])
+        parts = [self.embed_codec(codes[..., 0])]
         for book, table in enumerate(self.code_predictor.model.codec_embedding, start=1):
-            total = total + table(codes[..., book])
-        return total
+            parts.append(table(codes[..., book]))
+        # One sum of all: in half precision 15 sums of two would round 15 times.
+        return torch.stack(parts, dim=-2).sum(dim=-2)
 
     def new_cache(self, batch: int, capacity: int) -> KVCache:
         """Return an empty cache for `batch` sequences of up to `capacity` positions."""

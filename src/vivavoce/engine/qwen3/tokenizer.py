@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from vivavoce.engine.qwen3.config import read_json
 from vivavoce.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Words, single digits, punctuation, white space: Qwen2's own pattern.
-_PATTERN = (
+# What words, single digits, punctuation and white space are, before BPE. Qwen2's own pattern:
+_QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+# And Mistral's: a word ends before a capital (You|Tube), combining marks belong to it.
+_MISTRAL = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 
@@ -39,8 +47,12 @@ class TextTokenizer:
             raise EngineUnavailable(
                 f"Cannot read {vocab_path} and {merges_path}: {exc}. Download the checkpoint again."
             ) from None
-        self._plain = self._build(bpe)
-        self._with_specials = self._build(models.BPE.from_file(str(vocab_path), str(merges_path)))
+        pattern = _pattern(folder)
+        self._specials = tuple(specials.values())
+        self._plain = self._build(bpe, pattern)
+        self._with_specials = self._build(
+            models.BPE.from_file(str(vocab_path), str(merges_path)), pattern
+        )
         for index, content in sorted(specials.items()):
             self._with_specials.add_special_tokens([AddedToken(content, normalized=False)])
             if self._with_specials.token_to_id(content) != index:
@@ -59,15 +71,30 @@ class TextTokenizer:
         ids: list[int] = self._with_specials.encode(text, add_special_tokens=False).ids
         return ids
 
+    def control_tokens_in(self, text: str) -> list[str]:
+        """Return the control tokens that a text spells out."""
+        return [token for token in self._specials if token in text]
+
     @staticmethod
-    def _build(model: models.BPE) -> Tokenizer:
+    def _build(model: models.BPE, pattern: str) -> Tokenizer:
         tokenizer = Tokenizer(model)
         tokenizer.normalizer = normalizers.NFC()
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [
-                pre_tokenizers.Split(Regex(_PATTERN), behavior="isolated"),
+                pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
             ]
         )
         tokenizer.decoder = decoders.ByteLevel()
         return tokenizer
+
+
+def _pattern(folder: Path) -> str:
+    """Return the pattern with which the official package splits texts for this checkpoint.
+
+    It asks its tokenizer library, transformers 4.57.3, to "fix" the pattern, which replaces that of
+    every checkpoint in a folder that does not say it was saved by 4.57.2 or older, or by 5.
+    """
+    saved_by = str(read_json(folder / "config.json").get("transformers_version") or "4.57.3")
+    version = tuple(int(number) for number in re.findall(r"\d+", saved_by)[:3])
+    return _MISTRAL if (4, 57, 2) < version < (5,) else _QWEN2

@@ -29,7 +29,7 @@ class CausalConv(nn.Module):
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Map [B, C_in, T] to [B, C_out, T]; return the next state as well."""
         x = torch.cat((state, x), dim=-1)
-        return self.conv(x), x[..., x.shape[-1] - self.context :]
+        return self.conv(x), _last(x, self.context)
 
 
 class CausalTransposedConv(nn.Module):
@@ -55,7 +55,12 @@ class CausalTransposedConv(nn.Module):
         x = torch.cat((state, x), dim=-1)
         begin = self.context * self.stride
         y = self.conv(x)[..., begin : begin + length * self.stride]
-        return y, x[..., x.shape[-1] - self.context :]
+        return y, _last(x, self.context)
+
+
+def _last(x: Tensor, count: int) -> Tensor:
+    """Return a copy of the last inputs: a view would keep all of x in memory between calls."""
+    return x[..., x.shape[-1] - count :].clone()
 
 
 class SnakeBeta(nn.Module):
