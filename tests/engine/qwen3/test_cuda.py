@@ -8,7 +8,7 @@ import torch
 
 from speaking import speaking_checkpoint
 from vivavoce.engine.qwen3.engine import Qwen3Engine
-from vivavoce.types import SamplingControls, Samples, Segment, SpeechRequest
+from vivavoce.types import Samples, SamplingControls, Segment, SpeechRequest
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
