@@ -6,7 +6,7 @@
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
-#   make parity     compare with that package live: needs 12 GB of memory and half an hour
+#   make parity     compare with that package live: 12 GB of memory, ten minutes
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)

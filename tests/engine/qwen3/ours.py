@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -36,7 +38,9 @@ GREEDY = Controls(talker=Sampling(do_sample=False), predictor=Sampling(do_sample
 @cache
 def checkpoint(kind: str, shape: str) -> Path:
     """Return the folder of the checkpoint that the cases of this kind and shape are about."""
-    return make_checkpoint(Path(mkdtemp()) / f"{kind}-{shape}", kind, SHAPES[shape], SEED)
+    folder = Path(mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return make_checkpoint(folder / f"{kind}-{shape}", kind, SHAPES[shape], SEED)
 
 
 @cache
@@ -48,7 +52,7 @@ def model(kind: str, shape: str) -> Qwen3TTS:
 @cache
 def load(folder: Path, dtype: torch.dtype = torch.float32) -> Qwen3TTS:
     """Return a checkpoint, all of it in `dtype`, on the CPU."""
-    return _load(folder, torch.device("cpu"), dtype)
+    return _load(folder, torch.device("cpu"), dtype, as_from_folder=True)
 
 
 def reference(m: Qwen3TTS, case: Case) -> Reference | None:

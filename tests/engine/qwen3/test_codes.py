@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty folder with a recording in it; checkpoints in this process are read only once."""
     monkeypatch.chdir(tmp_path)
     soundfile.write("voice.wav", reference_clip(), 24000, subtype="FLOAT")
-    monkeypatch.setattr(Qwen3TTS, "load", lambda folder, _device, dtype: load(folder, dtype))
+    monkeypatch.setattr(Qwen3TTS, "load", lambda folder, _device, dtype, **_: load(folder, dtype))
 
 
 def flags(case: Case, **changed: Any) -> list[str]:
@@ -143,6 +144,7 @@ def command(*arguments: str, given: bytes | None = None) -> subprocess.Completed
     return subprocess.run(
         [sys.executable, "-m", "vivavoce", "codes", *arguments],
         input=given,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # more only wait for each other
         capture_output=True,
         timeout=60,
         check=False,

@@ -95,7 +95,7 @@ def saved_by(version: str | None, folder: Path) -> TextTokenizer:
     path = folder / "config.json"
     config = {**json.loads(path.read_text()), "transformers_version": version}
     path.write_text(json.dumps(config))
-    return TextTokenizer(folder)
+    return TextTokenizer(folder, as_from_folder=True)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,11 @@ def test_which_library_saved_a_checkpoint_decides_where_words_end(
     version: str | None, tokens_of_lt: int, tmp_path: Path
 ) -> None:
     assert len(saved_by(version, tmp_path).encode_text("lT")) == tokens_of_lt
+
+
+@pytest.mark.parametrize("version", [None, "4.57.3"])
+def test_the_server_cuts_words_as_the_model_was_trained(
+    version: str | None, tmp_path: Path
+) -> None:
+    saved_by(version, tmp_path)
+    assert len(TextTokenizer(tmp_path).encode_text("lT")) == 1

@@ -49,10 +49,13 @@ class Qwen3TTS:
         dtype: torch.dtype,
         codec_dtype: torch.dtype | None = None,
         attention: str = SDPA,
+        *,
+        as_from_folder: bool = False,
     ) -> Qwen3TTS:
         """Load a checkpoint from a folder in the released layout.
 
         The codec (decoder and encoder) computes in `codec_dtype`, by default as everything else.
+        `as_from_folder`: see `TextTokenizer`.
 
         Raises:
             EngineUnavailable: something is missing, left over, misshapen or unknown; the message
@@ -61,7 +64,7 @@ class Qwen3TTS:
         codec_dtype = codec_dtype or dtype
         attend = load_attention(attention)
         config = read_config(folder)
-        tokenizer = TextTokenizer(folder)
+        tokenizer = TextTokenizer(folder, as_from_folder=as_from_folder)
         base = config.speaker_encoder is not None
         with torch.device("meta"):
             talker = Talker(config.talker, config.predictor, attend)

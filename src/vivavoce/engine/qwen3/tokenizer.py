@@ -28,9 +28,13 @@ _MISTRAL = (
 
 
 class TextTokenizer:
-    """Text to ids. What a user wrote never becomes a control token."""
+    """Text to ids. What a user wrote never becomes a control token.
 
-    def __init__(self, folder: Path) -> None:
+    Words are cut as Qwen2 cuts them: so the model was trained, and so the official package does
+    with a checkpoint named on the hub. `as_from_folder`: as it does with one in a folder.
+    """
+
+    def __init__(self, folder: Path, *, as_from_folder: bool = False) -> None:
         vocab_path, merges_path = folder / "vocab.json", folder / "merges.txt"
         try:
             bpe = models.BPE.from_file(str(vocab_path), str(merges_path))
@@ -47,7 +51,7 @@ class TextTokenizer:
             raise EngineUnavailable(
                 f"Cannot read {vocab_path} and {merges_path}: {exc}. Download the checkpoint again."
             ) from None
-        pattern = _pattern(folder)
+        pattern = _pattern_from_folder(folder) if as_from_folder else _QWEN2
         self._specials = tuple(specials.values())
         self._plain = self._build(bpe, pattern)
         self._with_specials = self._build(
@@ -89,8 +93,8 @@ class TextTokenizer:
         return tokenizer
 
 
-def _pattern(folder: Path) -> str:
-    """Return the pattern with which the official package splits texts for this checkpoint.
+def _pattern_from_folder(folder: Path) -> str:
+    """Return the pattern with which the official package splits texts for a checkpoint's folder.
 
     It asks its tokenizer library, transformers 4.57.3, to "fix" the pattern, which replaces that of
     every checkpoint in a folder that does not say it was saved by 4.57.2 or older, or by 5.
