@@ -59,9 +59,19 @@ def wav(samples: np.ndarray, rate_hz: int = 24000) -> bytes:
     return file.getvalue()
 
 
+OTHERS: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    """Remember whose processes run already: servers of other tests."""
+    OTHERS.clear()
+    OTHERS.update(children())
+
+
 def children() -> set[int]:
-    """Processes of this one, zombies included."""
-    return {process.pid for process in psutil.Process().children(recursive=True)}
+    """Processes begun since the test began, zombies included."""
+    return {process.pid for process in psutil.Process().children(recursive=True)} - OTHERS
 
 
 async def until(condition: Callable[[], object], timeout_s: float = 10) -> None:
