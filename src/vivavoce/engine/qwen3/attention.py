@@ -34,12 +34,20 @@ def load(name: str) -> Attend:
 
 
 def sdpa(q: Tensor, keys: Tensor, values: Tensor, slots: Tensor, mask: Tensor) -> Tensor:
-    """Attend with torch's scaled dot product attention."""
-    span = mask.shape[-1]
+    """Attend with torch's scaled dot product attention.
+
+    Heads that share their keys go in as more queries of one head, so that keys are read once.
+    """
+    batch, heads, length, width = q.shape
+    kv_heads, span = keys.shape[1], mask.shape[-1]
+    sharing = heads // kv_heads
     y = F.scaled_dot_product_attention(
-        q, keys[:, :, :span], values[:, :, :span], attn_mask=mask, enable_gqa=True
+        q.reshape(batch, kv_heads, sharing * length, width),
+        keys[:, :, :span],
+        values[:, :, :span],
+        attn_mask=mask if length == 1 else mask.repeat(1, 1, sharing, 1),
     )
-    return y.transpose(1, 2).flatten(2)
+    return y.reshape(batch, heads, length, width).transpose(1, 2).flatten(2)
 
 
 def _flash() -> Attend:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vivavoce.engine.qwen3.prompt import Prompt
-from vivavoce.engine.qwen3.sampling import Sampling, draw, filter_logits, gumbel, penalize
+from vivavoce.engine.qwen3.sampling import Needs, Sampling, draw, filter_logits, gumbel, penalize
 from vivavoce.engine.qwen3.talker import Talker
 
 MIN_FRAMES = 2
@@ -94,7 +94,7 @@ class Generation:
         self._forbidden[_CODES:] = True
         self._forbidden[c.codec_eos_token_id] = False
         self._lengths: list[int] = []  # the rows' positions, as the host knows them
-        self._samples: list[bool] = []
+        self._controls: list[Controls] = []
         self._rows: _Rows | None = None
         self._cache = talker.new_cache(0, 0)
         self._frame_cache = talker.code_predictor.new_cache(0)
@@ -121,7 +121,7 @@ class Generation:
             cache = self._cache.joined(cache)
         self._rows, self._cache = joining, cache
         self._lengths += lengths
-        self._samples += [c.talker.do_sample or c.predictor.do_sample for c in controls]
+        self._controls += controls
         self._frame_cache = talker.code_predictor.new_cache(len(self))
 
     @torch.inference_mode()
@@ -130,7 +130,7 @@ class Generation:
         if len(rows) == len(self):
             return
         self._lengths = [self._lengths[row] for row in rows]
-        self._samples = [self._samples[row] for row in rows]
+        self._controls = [self._controls[row] for row in rows]
         index = torch.tensor(rows, dtype=torch.long, device=self._device)
         assert self._rows is not None
         self._rows = self._rows.kept(index)
@@ -161,9 +161,10 @@ class Generation:
         """
         talker, r = self._talker, self._rows
         assert r is not None
-        sampled = any(self._samples)
+        sampled = any(c.talker.do_sample or c.predictor.do_sample for c in self._controls)
         first = self._choose_first(r, self.first_logits(), sampled)
         r.seen.scatter_(1, first[:, None], True)
+        needs = Needs.of([c.predictor for c in self._controls])
         noise = gumbel(r.seeds, r.frames, range(1, 16), _CODES) if sampled else None
 
         def choose(logits: Tensor, book: int) -> Tensor:
@@ -171,7 +172,12 @@ class Generation:
             if noise is None:
                 return likeliest
             kept = filter_logits(
-                logits.float(), r.predictor_temperature, r.predictor_top_k, r.predictor_top_p
+                logits.float(),
+                r.predictor_temperature,
+                r.predictor_top_k,
+                r.predictor_top_p,
+                needs.most,
+                nucleus=needs.nucleus,
             )
             drawn = draw(kept, noise[:, book - 1])
             return torch.where(r.predictor_samples[:, 0], drawn, likeliest)
@@ -185,8 +191,16 @@ class Generation:
         likeliest = logits.argmax(dim=-1)
         if not sampled:
             return likeliest
+        needs = Needs.of([c.talker for c in self._controls])
         noise = gumbel(r.seeds, r.frames, range(1), logits.shape[-1])[:, 0]
-        kept = filter_logits(logits, r.talker_temperature, r.talker_top_k, r.talker_top_p)
+        kept = filter_logits(
+            logits,
+            r.talker_temperature,
+            r.talker_top_k,
+            r.talker_top_p,
+            needs.most,
+            nucleus=needs.nucleus,
+        )
         return torch.where(r.talker_samples[:, 0], draw(kept, noise), likeliest)
 
     def _advance(self, r: _Rows, embedded: Tensor) -> None:

@@ -93,6 +93,36 @@ class KVCache:
         return KVCache(self.keys[:, index], self.values[:, index])
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where T new positions of B sequences stand: what all layers of a pass need to know of it."""
+
+    cos_sin: Tensor  # [2, B, 1, T, head_dim], for `rotate`
+    rows: Tensor  # [B, 1], the sequences' numbers
+    slots: Tensor  # [B, T], places in the cache
+    mask: Tensor  # [B, 1, T, S], True where a position may look
+
+    @classmethod
+    def at(cls, positions: Tensor, span: int, c: TransformerConfig, dtype: torch.dtype) -> Places:
+        """Return those of `positions` [B, T], all below `span`, each looking back at all others."""
+        device = positions.device
+        return cls(
+            cos_sin=rope(positions, c.head_dim, c.rope_theta, dtype),
+            rows=torch.arange(len(positions), device=device)[:, None],
+            slots=positions,
+            mask=(torch.arange(span, device=device) <= positions[..., None])[:, None],
+        )
+
+    def part(self, begin: int, end: int) -> Places:
+        """Return some of T positions that stand at 0 to T - 1."""
+        return Places(
+            self.cos_sin[..., begin:end, :],
+            self.rows,
+            self.slots[:, begin:end],
+            self.mask[:, :, begin:end, :end],
+        )
+
+
 class Attention(nn.Module):
     """Grouped-query attention with a norm on each head's query and key before RoPE."""
 
@@ -115,23 +145,20 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(head_dim, eps)
         self.k_norm = RMSNorm(head_dim, eps)
 
-    def forward(
-        self, x: Tensor, cos_sin: Tensor, slots: Tensor, mask: Tensor, keys: Tensor, values: Tensor
-    ) -> Tensor:
-        """Attend from x [B, T, H]; write its keys and values into the cache at `slots` [B, T].
+    def forward(self, x: Tensor, places: Places, keys: Tensor, values: Tensor) -> Tensor:
+        """Attend from x [B, T, H]; write its keys and values into the cache.
 
-        `mask` [B, 1, T, S] is True where a query may look; the cache may be longer than S.
+        The cache, [B, kv_heads, capacity, head_dim] each, may be longer than the mask.
         """
         batch, length, _ = x.shape
         q = self.q_norm(self.q_proj(x).view(batch, length, self.heads, self.head_dim))
         k = self.k_norm(self.k_proj(x).view(batch, length, self.kv_heads, self.head_dim))
-        v = self.v_proj(x).view(batch, length, self.kv_heads, self.head_dim).transpose(1, 2)
-        q = rotate(q.transpose(1, 2), cos_sin)
-        k = rotate(k.transpose(1, 2), cos_sin)
-        index = slots[:, None, :, None].expand(-1, self.kv_heads, -1, self.head_dim)
-        keys.scatter_(2, index, k)
-        values.scatter_(2, index, v)
-        return self.o_proj(self.attend(q, keys, values, slots, mask))
+        v = self.v_proj(x).view(batch, length, self.kv_heads, self.head_dim)
+        q = rotate(q.transpose(1, 2), places.cos_sin)
+        k = rotate(k.transpose(1, 2), places.cos_sin)
+        keys[places.rows, :, places.slots] = k.transpose(1, 2)
+        values[places.rows, :, places.slots] = v
+        return self.o_proj(self.attend(q, keys, values, places.slots, places.mask))
 
 
 class MLP(nn.Module):
@@ -167,11 +194,9 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RMSNorm(hidden, eps)
         self.post_attention_layernorm = RMSNorm(hidden, eps)
 
-    def forward(
-        self, x: Tensor, cos_sin: Tensor, slots: Tensor, mask: Tensor, keys: Tensor, values: Tensor
-    ) -> Tensor:
+    def forward(self, x: Tensor, places: Places, keys: Tensor, values: Tensor) -> Tensor:
         """See `Attention.forward`."""
-        x = x + self.self_attn(self.input_layernorm(x), cos_sin, slots, mask, keys, values)
+        x = x + self.self_attn(self.input_layernorm(x), places, keys, values)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 

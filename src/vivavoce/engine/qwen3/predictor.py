@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vivavoce.engine.qwen3.config import TransformerConfig
-from vivavoce.engine.qwen3.layers import KVCache, RMSNorm, make_layers, rope
+from vivavoce.engine.qwen3.layers import KVCache, Places, RMSNorm, make_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,22 +72,24 @@ class CodePredictor(nn.Module):
         `choose(logits [B, codes], book)` picks a code [B] for each book.
         """
         x = torch.stack((hidden, first_embedding), dim=1)
+        frame = self._places(x)
         begin = 0
         codes: list[Tensor] = []
         for book, head in enumerate(self.lm_head, start=1):
-            x = self._run(self.small_to_mtp_projection(x), begin, cache)
+            end = book + 1
+            x = self._run(self.small_to_mtp_projection(x), frame.part(begin, end), cache)
             codes.append(choose(head(x[:, -1]), book))
-            begin += x.shape[1]
+            begin = end
             x = self.model.codec_embedding[book - 1](codes[-1])[:, None]
         return torch.stack(codes, dim=1)
 
-    def _run(self, x: Tensor, begin: int, cache: KVCache) -> Tensor:
-        c = self.config
-        batch, length, _ = x.shape
-        positions = torch.arange(begin, begin + length, device=x.device).expand(batch, -1)
-        cos_sin = rope(positions, c.head_dim, c.rope_theta, x.dtype)
-        places = torch.arange(begin + length, device=x.device)
-        mask = (places <= positions[..., None])[:, None]
+    def _places(self, x: Tensor) -> Places:
+        """Return those of a whole frame: the same in every row."""
+        length = self.config.num_code_groups
+        positions = torch.arange(length, device=x.device).expand(len(x), -1)
+        return Places.at(positions, length, self.config, x.dtype)
+
+    def _run(self, x: Tensor, places: Places, cache: KVCache) -> Tensor:
         for layer, keys, values in zip(self.model.layers, cache.keys, cache.values, strict=True):
-            x = layer(x, cos_sin, positions, mask, keys, values)
+            x = layer(x, places, keys, values)
         return self.model.norm(x)

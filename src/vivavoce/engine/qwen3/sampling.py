@@ -25,6 +25,27 @@ class Sampling:
     top_p: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What some rows together need of the chain, as the host knows it.
+
+    `most`: the largest `top_k` of those that draw; None where one of them keeps all.
+    """
+
+    most: int | None
+    nucleus: bool
+
+    @classmethod
+    def of(cls, rows: list[Sampling]) -> Needs:
+        """Return the needs of rows."""
+        drawing = [row for row in rows if row.do_sample]
+        limited = all(row.top_k > 0 for row in drawing)
+        return cls(
+            most=max((row.top_k for row in drawing), default=1) if limited else None,
+            nucleus=any(row.top_p < 1 for row in drawing),
+        )
+
+
 def penalize(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
     """Apply the repetition penalty to logits [B, V] where `seen` [B, V]; penalty is [B, 1].
 
@@ -34,17 +55,28 @@ def penalize(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
     return torch.where(seen, changed, logits)
 
 
-def filter_logits(logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
+def filter_logits(
+    logits: Tensor,
+    temperature: Tensor,
+    top_k: Tensor,
+    top_p: Tensor,
+    most: int | None = None,
+    *,
+    nucleus: bool = True,
+) -> Tensor:
     """Apply temperature, top-k and top-p, in that order, to logits [B, V]; controls are [B, 1].
 
     `top_p` is float64. A `top_k` of 0 keeps all. Ties with the k-th score stay, as in the official
-    chain.
+    chain. `most` and `nucleus` are those of `Needs`: they save work and change nothing.
     """
     logits = logits / temperature
     vocab = logits.shape[-1]
-    ordered = logits.sort(dim=-1, descending=True).values
-    last = torch.where(top_k > 0, top_k, vocab).clamp(max=vocab) - 1
-    logits = logits.masked_fill(logits < ordered.gather(-1, last), _NEVER)
+    most = min(most or vocab, vocab)
+    highest = logits.topk(most, dim=-1).values
+    last = torch.where(top_k > 0, top_k, vocab).clamp(max=most) - 1
+    logits = logits.masked_fill(logits < highest.gather(-1, last), _NEVER)
+    if not nucleus:
+        return logits
     # top-p: drop, from the least likely up, what together has at most 1 - top_p.
     ascending = logits.sort(dim=-1)
     mass = ascending.values.softmax(dim=-1).cumsum(dim=-1)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from vivavoce.engine.qwen3.attention import sdpa
 from vivavoce.engine.qwen3.config import TalkerConfig, TransformerConfig
-from vivavoce.engine.qwen3.layers import KVCache, RMSNorm, make_layers, rope
+from vivavoce.engine.qwen3.layers import KVCache, Places, RMSNorm, make_layers
 from vivavoce.engine.qwen3.predictor import CodePredictor
 
 if TYPE_CHECKING:
@@ -91,10 +91,7 @@ class Talker(nn.Module):
         `span` bounds all positions from above, so that no more of the cache is looked at. Returns
         hidden states after the final norm, [B, T, hidden].
         """
-        c = self.config
-        cos_sin = rope(positions, c.head_dim, c.rope_theta, x.dtype)
-        places = torch.arange(span, device=x.device)
-        mask = (places <= positions[..., None])[:, None]
+        places = Places.at(positions, span, self.config, x.dtype)
         for layer, keys, values in zip(self.model.layers, cache.keys, cache.values, strict=True):
-            x = layer(x, cos_sin, positions, mask, keys, values)
+            x = layer(x, places, keys, values)
         return self.model.norm(x)

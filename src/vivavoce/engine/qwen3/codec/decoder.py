@@ -43,16 +43,17 @@ class CodecState:
 
 
 class Codebook(nn.Module):
-    """One codebook, stored as running sums and counts; their quotient is what is looked up."""
+    """One codebook, stored as running sums and counts; their quotient is a code's vector."""
 
     def __init__(self, size: int, dim: int) -> None:
         super().__init__()
         self.cluster_usage = nn.Parameter(torch.empty(size))
         self.embedding_sum = nn.Parameter(torch.empty(size, dim))
 
-    def vectors(self) -> Tensor:
-        """Return the table, [size, dim]."""
-        return self.embedding_sum / self.cluster_usage.clamp(min=1e-5)[:, None]
+    def forward(self, codes: Tensor) -> Tensor:
+        """Map codes [...] to their vectors [..., dim]; only theirs are divided."""
+        counts = F.embedding(codes, self.cluster_usage[:, None])
+        return F.embedding(codes, self.embedding_sum) / counts.clamp(min=1e-5)
 
 
 class _Layer(nn.Module):
@@ -83,7 +84,7 @@ class ResidualQuantizer(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """Map codes [B, books, T] to [B, dim, T]."""
         books = [layer._codebook for layer in self.vq.layers]
-        total = sum(F.embedding(codes[:, i], book.vectors()) for i, book in enumerate(books))
+        total = sum(book(codes[:, i]) for i, book in enumerate(books))
         return self.output_proj(total.transpose(1, 2))
 
 
