@@ -4,6 +4,7 @@
 #   make test       install what tests need; check and run everything
 #   make check      only the quick part: style, types, layers
 #   make bench      measure the server on this machine (benchmarks/online)
+#   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
 #   make parity     compare with that package live: 12 GB of memory, ten minutes
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
 
-.PHONY: serve test check bench newcomer goldens parity clean
+.PHONY: serve test check bench bench-offline newcomer goldens parity clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -31,6 +32,9 @@ check: $(VENV)/installed-test
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.online
+
+bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
+	$(BIN)/python -m benchmarks.offline
 
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py

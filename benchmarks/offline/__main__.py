@@ -6,7 +6,7 @@ Needs both environments: `make test` and `make parity` (or `make goldens`) insta
 from __future__ import annotations
 
 import argparse
-import json
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,15 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.offline import checkpoint, report
+from benchmarks.offline.figures import Figures
 from benchmarks.offline.plan import full, quick
-from benchmarks.offline.process import measure
+from benchmarks.offline.process import PYTHONS, measure
 from benchmarks.online.machine import facts
 from benchmarks.online.progress import Progress
 
 _RESULTS = Path(__file__).parents[1] / "results"
-_SIDES = ("ours", "official")
+_CACHE = Path(tempfile.gettempdir(), "vivavoce-offline")
+_WIDTH = 150
 
 
 def main() -> None:
@@ -30,36 +32,43 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few frames: does it all work?")
     parser.add_argument("--only", action="append", metavar="CASE", help="such as fp32.b1.greedy")
     parser.add_argument("--repeats", type=int, help="how often each case is measured")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/vivavoce-offline"))
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--folder", type=Path, default=_CACHE, help="keeps a checkpoint of 2.5 GB")
     parser.add_argument("--json", type=Path, metavar="PATH", help="where to write the result")
     given = parser.parse_args()
 
-    console = Console()
-    progress = Progress(console)
     plan = quick() if given.quick else full()
     cases = [case for case in plan.cases if not given.only or case.name in given.only]
+    if not cases:
+        parser.error(f"--only is one of {', '.join(case.name for case in plan.cases)}")
+    for side, python in PYTHONS.items():
+        if not python.exists():
+            parser.error(f"{python} ({side}) is missing: run make test and make goldens")
     repeats = given.repeats or plan.repeats
-    began = time.monotonic()
-    progress.say("making the checkpoint")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    progress = Progress(console)
+    began, now = time.monotonic(), datetime.now(UTC)
+    progress.say(f"the checkpoint is in {given.folder}, or is written there now")
     folder = checkpoint.make(given.folder)
-    now = datetime.now(UTC)
     about: dict[str, Any] = {"taken_at": now.isoformat(timespec="seconds"), **facts()}
-    about |= {"device": given.device, "frames": plan.frames, "repeats": repeats, "figures": {}}
+    del about["packages"]  # the server's
+    about |= {"quick": given.quick, "device": given.device, "frames": plan.frames}
+    figures = Figures(plan.frames)
     for case in cases:
-        told: report.Results = {side: [] for side in _SIDES}
-        for turn in range(repeats):
-            for side in _SIDES:
-                progress.say(f"{case.name}, {turn + 1} of {repeats}: {side}")
-                told[side].append(measure(side, case, plan, folder, given.device))
-        about.setdefault("versions", {side: told[side][0]["versions"] for side in _SIDES})
-        about.setdefault("threads", told["ours"][0]["threads"])
-        for name, figure in report.figures(case, told, plan.frames).items():
-            about["figures"].setdefault(name, figure)
+        with progress.stage(case.name, repeats * len(PYTHONS)) as step:
+            for _ in range(repeats):
+                told = {}
+                for side in PYTHONS:  # in turn, so that a busy minute falls on both
+                    told[side] = measure(side, case, plan, folder, given.device)
+                    step()
+                figures.add(case, told)
+                about["versions"] = {side: told[side]["versions"] for side in told}
     about["run_s"] = round(time.monotonic() - began, 1)
-    console.print(report.table(about["figures"]))
+    console.print(report.table(figures, reasons=console.width >= _WIDTH))
     path = given.json or _RESULTS / f"offline-{now:%Y-%m-%d}.json"
-    path.write_text(json.dumps(about, indent=1) + "\n")
+    report.write(path, about, figures)
     progress.say(f"written to {path}")
 
 

@@ -1,7 +1,8 @@
-"""What was measured as ratios, a table for people and JSON for everything else."""
+"""A result as a table for people and as JSON for everything else."""
 
 from __future__ import annotations
 
+import json
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -10,65 +11,61 @@ from rich.table import Table
 from benchmarks.offline.predictions import PREDICTIONS
 
 if TYPE_CHECKING:
-    from benchmarks.offline.plan import Case
+    from pathlib import Path
 
-Results = dict[str, list[dict[str, Any]]]
-"""What the processes of either side, ours and official, told of one case."""
+    from benchmarks.offline.figures import Figures
 
 
-def figures(case: Case, results: Results, frames: int) -> dict[str, dict[str, Any]]:
-    """Return a case's figures by name: each side's values, and the ratio of their medians.
+def table(figures: Figures, *, reasons: bool) -> Table:
+    """Return one row a figure; `reasons`: and why its ratio was predicted.
 
-    Seconds are for one frame of every sequence, memory is in MiB, a load is in seconds.
+    Times of speech are for one frame of every sequence in the batch.
     """
-    keys = {
-        f"{case.name}.generate": lambda r: r["generate_s"] / frames,
-        f"{case.name}.decode": lambda r: r["decode_s"] / frames,
-        f"{case.name}.both": lambda r: r["both_s"] / frames,
-        f"{case.name}.cpu": lambda r: r["cpu_s"] / frames,
-        f"{case.loading}.load.time": lambda r: r["load_s"],
-        f"{case.loading}.load.peak": lambda r: r["load_peak_mib"].get("peak"),
-        f"{case.loading}.load.anon": lambda r: r["load_peak_mib"].get("anon"),
-        f"{case.name}.peak": lambda r: r["peak_mib"].get("peak"),
-        f"{case.name}.anon": lambda r: r["peak_mib"].get("anon"),
-        f"{case.name}.cuda": lambda r: r["peak_mib"].get("cuda"),
-    }
-    found = {}
-    for name, value in keys.items():
-        sides = {side: [value(one) for one in told] for side, told in results.items()}
-        if any(None in values for values in sides.values()):
-            continue
-        ratio = median(sides["ours"]) / median(sides["official"])
-        expected = PREDICTIONS.get(name)
-        found[name] = {
-            **sides,
-            "ratio": ratio,
-            "predicted": expected.ratio if expected else None,
-        }
-    return found
-
-
-def table(found: dict[str, dict[str, Any]]) -> Table:
-    """Return one row a figure."""
-    rows = Table(title="vivavoce beside qwen-tts", title_justify="left", pad_edge=False)
+    rows = Table(title="vivavoce beside qwen-tts 0.1.1", title_justify="left", pad_edge=False)
     rows.add_column("figure", no_wrap=True)
-    for heading in ("ours", "official", "ratio", "predicted"):
+    for heading in ("unit", "vivavoce", "official", "ratio", "predicted"):
         rows.add_column(heading, justify="right", no_wrap=True)
-    for name, figure in found.items():
-        expected = figure["predicted"]
-        rows.add_row(
-            name,
-            _spread(figure["ours"]),
-            _spread(figure["official"]),
-            f"{figure['ratio']:.2f}",
-            "" if expected is None else f"{expected:.2f}",
-        )
+    if reasons:
+        rows.add_column("why that was predicted", style="dim", overflow="fold")
+    section = None
+    for figure in sorted(figures, key=lambda figure: ".load." in figure.name):
+        this = figure.name.rpartition(".")[0]
+        if section not in (None, this):
+            rows.add_section()
+        section = this
+        expected = PREDICTIONS.get(figure.name)
+        cells = [
+            figure.name,
+            figure.unit,
+            *map(_spread, (figure.ours, figure.official, figure.ratios)),
+            "" if expected is None else _number(expected.ratio),
+            "" if expected is None else expected.reason,
+        ]
+        rows.add_row(*cells[: len(rows.columns)])
     return rows
 
 
+def write(path: Path, facts: dict[str, Any], figures: Figures) -> None:
+    """Write the whole result."""
+    result = dict(facts)
+    result["figures"] = {
+        figure.name: {**figure.as_json(), "predicted": _predicted(figure.name)}
+        for figure in figures
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _predicted(name: str) -> float | None:
+    return PREDICTIONS[name].ratio if name in PREDICTIONS else None
+
+
 def _spread(values: list[float]) -> str:
-    """Return the median, and least and most of several."""
-    shown = [f"{value:.0f}" if value >= 100 else f"{value:.3g}" for value in sorted(values)]
-    middle = median(values)
-    text = f"{middle:.0f}" if middle >= 100 else f"{middle:.3g}"
-    return text if len(values) == 1 else f"{text} ({shown[0]}..{shown[-1]})"
+    middle = _number(median(values))
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({_number(min(values))}..{_number(max(values))})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -200,6 +200,14 @@ class DecoderLayer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
+def make_table(size: int, width: int) -> nn.Embedding:
+    """Return a table of embeddings whose values are yet to be loaded.
+
+    Its plain constructor draws some, for which torch imports its compiler: a second and 60 MB.
+    """
+    return nn.Embedding.from_pretrained(torch.empty(size, width))
+
+
 def make_layers(c: TransformerConfig, attend: Attend) -> nn.ModuleList:
     """Return the layers of a transformer of these sizes; `attend` as in `attention.load`."""
     return nn.ModuleList(

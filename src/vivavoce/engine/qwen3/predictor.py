@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vivavoce.engine.qwen3.config import TransformerConfig
-from vivavoce.engine.qwen3.layers import KVCache, Places, RMSNorm, make_layers
+from vivavoce.engine.qwen3.layers import KVCache, Places, RMSNorm, make_layers, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ class CodePredictorModel(nn.Module):
     def __init__(self, c: TransformerConfig, talker_hidden: int, attend: Attend) -> None:
         super().__init__()
         self.codec_embedding = nn.ModuleList(
-            nn.Embedding(c.vocab_size, talker_hidden) for _ in range(c.num_code_groups - 1)
+            make_table(c.vocab_size, talker_hidden) for _ in range(c.num_code_groups - 1)
         )
         self.layers = make_layers(c, attend)
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from vivavoce.engine.qwen3.attention import sdpa
 from vivavoce.engine.qwen3.config import TalkerConfig, TransformerConfig
-from vivavoce.engine.qwen3.layers import KVCache, Places, RMSNorm, make_layers
+from vivavoce.engine.qwen3.layers import KVCache, Places, RMSNorm, make_layers, make_table
 from vivavoce.engine.qwen3.predictor import CodePredictor
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class TalkerModel(nn.Module):
 
     def __init__(self, c: TalkerConfig, attend: Attend) -> None:
         super().__init__()
-        self.text_embedding = nn.Embedding(c.text_vocab_size, c.text_hidden_size)
-        self.codec_embedding = nn.Embedding(c.vocab_size, c.hidden_size)
+        self.text_embedding = make_table(c.text_vocab_size, c.text_hidden_size)
+        self.codec_embedding = make_table(c.vocab_size, c.hidden_size)
         self.layers = make_layers(c, attend)
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
 

@@ -1,8 +1,9 @@
 """Reading a checkpoint's tensors, strictly, straight to where they are used.
 
 Modules are made on the meta device, without memory; each tensor is then read from the memory-mapped
-safetensors file into place, in the dtype wanted. A tensor that is missing, left over or of another
-shape is an error that names it.
+safetensors file into place, in the dtype wanted. One that needs no change stays mapped: the system
+reads it when it is used. A tensor that is missing, left over or of another shape is an error that
+names it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def load_weights(
     """
     used: set[str] = set()
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
+        with safe_open(path, framework="pt") as file:
             there = set(file.keys())
             for name, parameter in list(module.named_parameters()):
                 full = prefix + name
@@ -46,7 +47,10 @@ def load_weights(
                         f"{path}: tensor {full} has the shape {list(shape)}, but by config.json it "
                         f"must have {list(parameter.shape)}. Download the checkpoint again."
                     )
-                _replace(module, name, file.get_tensor(full).to(dtype))
+                tensor = file.get_tensor(full)
+                if tensor.dtype != dtype or device.type != "cpu":
+                    tensor = _copy(path, full, device, dtype)
+                _replace(module, name, tensor)
                 used.add(full)
     except (OSError, SafetensorError) as exc:
         raise EngineUnavailable(
@@ -73,6 +77,16 @@ def check_leftovers(path: Path, used: set[str], unread: str | None = None) -> No
             f"{path} has {len(unknown)} tensors that vivavoce does not know, such as {unknown[0]}. "
             "Use a released Qwen3-TTS 12 Hz checkpoint, or a newer vivavoce."
         )
+
+
+def _copy(path: Path, name: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Return a tensor that is not the file's own.
+
+    The file is opened for it alone: until a mapped file is closed, all that was read of it counts
+    as this process's memory.
+    """
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        return file.get_tensor(name).to(dtype)
 
 
 def _replace(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
