@@ -64,6 +64,7 @@ def main() -> None:
                     told[side] = measure(side, case, plan, folder, given.device)
                     step()
                 figures.add(case, told)
+                about.setdefault("threads", told["ours"]["threads"])  # but of `.1thread` cases
                 about["versions"] = {side: told[side]["versions"] for side in told}
     about["run_s"] = round(time.monotonic() - began, 1)
     console.print(report.table(figures, reasons=console.width >= _WIDTH))

@@ -40,7 +40,8 @@ def measure(side: str, case: Case, plan: Plan, folder: Path, device: str) -> dic
         out.seek(0)
         err.seek(0)
         if process.returncode:
-            raise RuntimeError(f"{side}, {case.name}, failed:\n{err.read()[-2000:]}")
+            code, words = process.returncode, err.read()[-2000:]
+            raise RuntimeError(f"{side}, {case.name}, ended with {code}:\n{words}")
         result: dict[str, Any] = json.loads(out.read().splitlines()[-1])
     if anonymous:
         result["peak_mib"]["anon"] = max(mib for _, mib in anonymous)
