@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_TIMEOUT_S = 30
+_DEFAULTS = {
+    "PORT": "0",
+    "LOG_FORMAT": "json",
+    "PYTHONUNBUFFERED": "1",
+    "AUDIO_CACHE_MAX": "0",
+}
 
 
 @dataclass
@@ -47,11 +53,14 @@ class Server:
 
 @contextmanager
 def running_server(cwd: Path, **env: str) -> Iterator[Server]:
-    """Start a server with these settings in an empty folder; stop it with SIGTERM."""
+    """Start a server with these settings in an empty folder; stop it with SIGTERM.
+
+    It remembers no audio unless told to, so that what is asked for twice is made twice.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "vivavoce", "serve"],
         cwd=cwd,
-        env={**os.environ, "PORT": "0", "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1", **env},
+        env={**os.environ, **_DEFAULTS, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -4,9 +4,17 @@
     ├── InvalidRequest         the caller can fix it: bad value, text nobody can read
     │   ├── UnknownModel       no model of that name
     │   ├── UnsupportedMedia   the body is of a type that is not read here
-    │   └── BodyTooLarge       the body is over the limit
+    │   ├── BodyTooLarge       the body is over the limit
+    │   ├── NotAuthorized      no key, or none that is known here
+    │   └── NotPermitted       a known key, which is not for this
+    ├── LimitReached           a key has had the requests it may make; later it may again
     ├── SettingsError          the operator can fix it: the server does not start
     ├── EngineUnavailable      no engine could be started; trying later may help
+    ├── ModelInUse             an operator asked for what running requests do not allow now
+    ├── ServerFull             as many requests run and wait as may; later there is room
+    ├── ShuttingDown           the server is about to end and takes no more work
+    ├── RequestTimedOut        the answer was not made in the time that one may take
+    ├── OutOfMemory            the memory does not suffice for this now; later it may
     ├── WorkerDied             the engine's process ended or hung mid-request; a new one takes over
     └── SynthesisFailed        the engine could not speak this text; trying again will not help
 
@@ -58,6 +66,34 @@ class BodyTooLarge(InvalidRequest):
     code = "body_too_large"
 
 
+class NotAuthorized(InvalidRequest):
+    """The request has no API key, or none that is known here; the message never says which."""
+
+    code = "invalid_api_key"
+
+
+class NotPermitted(InvalidRequest):
+    """The request's API key lacks the scope for what was asked."""
+
+    code = "insufficient_permissions"
+
+
+class LimitReached(VivavoceError):
+    """An API key has had the requests that it may make, in a minute or at the same time."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BodyTooSlow(InvalidRequest):
+    """The body did not arrive in the time it may take."""
+
+    code = "body_too_slow"
+
+
 class SettingsError(VivavoceError):
     """A setting is unknown or impossible."""
 
@@ -65,9 +101,52 @@ class SettingsError(VivavoceError):
 
 
 class EngineUnavailable(VivavoceError):
-    """An engine is not installed, could not be loaded, or took too long to load."""
+    """An engine is not installed, could not be loaded, or took too long to load.
+
+    `retry_after_s` tells when the next attempt will be made, where that is known.
+    """
 
     code = "engine_unavailable"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
+
+
+class ModelInUse(VivavoceError):
+    """A model cannot be unloaded while requests use it or wait for it."""
+
+    code = "model_in_use"
+
+
+class ServerFull(VivavoceError):
+    """As many answers are being made, and requests waiting, as may; `retry_after_s` is a guess."""
+
+    code = "server_full"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ShuttingDown(VivavoceError):
+    """The server finishes what it has begun, and takes nothing more."""
+
+    code = "shutting_down"
+
+
+class RequestTimedOut(VivavoceError):
+    """The answer was not made in the time that one may take; the work for it has ended."""
+
+    code = "request_timed_out"
+
+
+class OutOfMemory(VivavoceError):
+    """The card's or machine's memory does not suffice for this now."""
+
+    code = "out_of_memory"
 
 
 class WorkerDied(VivavoceError):

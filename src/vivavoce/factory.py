@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vivavoce import machine
 from vivavoce.engine import registry
-from vivavoce.engine.qwen3.checkpoint import clone_model
-from vivavoce.service.models import Model, Models
+from vivavoce.engine.qwen3.checkpoint import clone_model, find
+from vivavoce.service.admission import Admission
+from vivavoce.service.cache.audio import AudioCache
+from vivavoce.service.cache.disk import DiskTier
+from vivavoce.service.cache.memory import MemoryCache
+from vivavoce.service.gauges import watch
+from vivavoce.service.keys import KeyRing
+from vivavoce.service.metrics import Metrics
+from vivavoce.service.model import Model
+from vivavoce.service.models import Models
+from vivavoce.service.plan import CacheRules
+from vivavoce.service.record import Recorder
 from vivavoce.service.reference import ReferenceLimits, ReferenceReader
+from vivavoce.service.room import Room
 from vivavoce.service.speech import SpeechService
+from vivavoce.service.synthesis import Studio
 from vivavoce.service.voice_cache import VoiceCache
 from vivavoce.service.voices import Voices
+from vivavoce.service.workers import Workers
 from vivavoce.types import Need
-from vivavoce.worker.handle import WorkerHandle, WorkerLimits
+from vivavoce.worker.handle import WorkerLimits
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from vivavoce.engine.base import Options
+    from vivavoce.service.cache.entry import Tier
+    from vivavoce.service.trace import Traces
     from vivavoce.settings import Settings
     from vivavoce.types import ModelInfo
 
@@ -49,6 +66,9 @@ def engine_options(settings: Settings, need: Need = Need.PRESET) -> Options:
         "offline": settings.offline,
         "frame_budget": settings.frame_budget,
         "runaway_guard": settings.runaway_guard,
+        "warmup": settings.warmup,
+        "tf32": settings.tf32,
+        "cudnn_benchmark": settings.cudnn_benchmark,
     }
 
 
@@ -66,44 +86,112 @@ def build_service(settings: Settings) -> SpeechService:
 
     Raises:
         EngineUnavailable: as `describe`.
+        SettingsError: a folder or library that a setting needs is not there.
     """
-    unknown_means_default = settings.unknown_model == "default"
     engine = choose_engine(settings)
-    default = _model(settings, Need.PRESET)
+    metrics = Metrics()
+    limits = WorkerLimits(
+        start_s=settings.worker_start_timeout_s, stall_s=settings.worker_timeout_s
+    )
+    workers = Workers(engine, limits, standby=settings.standby)
+    room = Room(settings.max_loaded_models, settings.request_timeout_s)
+
+    def model(need: Need) -> Model:
+        return Model(
+            describe(settings, need),
+            engine_options(settings, need),
+            workers,
+            room,
+            metrics,
+            idle_timeout_s=settings.idle_timeout_s,
+            fingerprint=_fingerprint(settings, need),
+        )
+
+    default = model(Need.PRESET)
     clone = design = None
     if engine == "qwen3":
-        clone, design = _model(settings, Need.CLONE), _model(settings, Need.DESIGN)
+        clone, design = model(Need.CLONE), model(Need.DESIGN)
     elif engine == "fake":  # one engine for every need
         clone = design = default
-    return SpeechService(
-        Models(default, clone=clone, design=design, unknown_means_default=unknown_means_default),
-        Voices(settings.voice_aliases),
-        ReferenceReader(ReferenceLimits(max_s=settings.max_reference_s)),
+    studio = Studio(
+        Admission(settings.max_concurrent_requests, settings.max_queue_depth),
+        _audio_cache(settings),
         VoiceCache(settings.voice_cache_max),
+        ReferenceReader(ReferenceLimits(max_s=settings.max_reference_s)),
+        metrics,
+        settings.request_timeout_s,
     )
+    service = SpeechService(
+        Models(
+            default,
+            clone=clone,
+            design=design,
+            unknown_means_default=settings.unknown_model == "default",
+        ),
+        Voices(settings.voice_aliases),
+        studio,
+        workers,
+        Recorder(metrics, _traces(settings)),
+        CacheRules(unseeded=settings.cache_unseeded, clones=settings.cache_clones),
+    )
+    watch(metrics, service)
+    return service
 
 
-def _model(settings: Settings, need: Need) -> Model:
-    info = describe(settings, need)
+def _fingerprint(settings: Settings, need: Need) -> str:
+    """Return what tells a model's audio from any other's, across restarts and upgrades."""
     options = engine_options(settings, need)
-    limits = WorkerLimits(
-        start_s=settings.worker_start_timeout_s, stall_s=settings.worker_stall_timeout_s
-    )
+    facts: dict[str, object] = {"engine": choose_engine(settings)}
+    if "model" in options:
+        name = str(options["model"])
+        facts |= {name: options[name] for name in ("model", "device", "dtype", "tf32")}
+        folder = find(name)
+        weights = folder / "model.safetensors" if folder else None
+        if weights and weights.exists():  # a folder's weights may be replaced by others
+            facts["weights"] = (weights.stat().st_size, weights.stat().st_mtime_ns)
+    else:
+        facts["voice"] = version("hibari-tts")
+    return repr(facts)
 
-    def new_worker() -> WorkerHandle:
-        return WorkerHandle(info.engine, options, info.capabilities.sample_rate_hz, limits)
 
-    return Model(info, new_worker)
+def _audio_cache(settings: Settings) -> AudioCache:
+    memory = MemoryCache(settings.audio_cache_max, settings.audio_cache_mb * 1_000_000)
+    tiers: list[Tier] = []
+    if settings.audio_cache_dir:
+        folder = Path(settings.audio_cache_dir).expanduser()
+        tiers.append(DiskTier(folder, settings.audio_cache_dir_mb * 1_000_000))
+    if settings.audio_cache_url:
+        from vivavoce.service.cache.shared import SharedTier
+
+        tiers.append(SharedTier(settings.audio_cache_url, settings.audio_cache_ttl_s))
+    return AudioCache(memory, tuple(tiers))
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """Return the whole server as an ASGI application."""
-    from vivavoce.api.app import ApiLimits, create_app
+def _traces(settings: Settings) -> Traces | None:
+    if not settings.otlp_endpoint:
+        return None
+    from vivavoce.service.tracing import OtlpTraces
+
+    return OtlpTraces(settings.otlp_endpoint)
+
+
+def build_app(settings: Settings) -> tuple[FastAPI, SpeechService]:
+    """Return the whole server as an ASGI application, and the service inside it."""
+    from vivavoce.api.app import ApiAccess, create_app
+    from vivavoce.api.limits import ApiLimits
 
     limits = ApiLimits(
         max_input_chars=settings.max_input_chars,
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_upload_bytes,
-        cors_origins=settings.cors_origins,
+        receive_timeout_s=settings.receive_timeout_s,
+        send_timeout_s=settings.send_timeout_s,
     )
-    return create_app(build_service(settings), limits)
+    access = ApiAccess(
+        KeyRing.load(settings.api_keys, settings.api_keys_file),
+        settings.public_lists,
+        settings.cors_origins,
+    )
+    service = build_service(settings)
+    gpus = machine.nvidia_gpus()
+    return create_app(service, limits, access, gpus=gpus, preload=settings.preload), service

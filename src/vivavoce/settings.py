@@ -99,6 +99,197 @@ class Settings(BaseSettings):
             description="Give up speech that has begun to repeat itself or to be silent.",
         ),
     ] = True
+    idle_timeout_s: Annotated[
+        float,
+        Field(
+            alias="IDLE_TIMEOUT",
+            ge=0,
+            allow_inf_nan=False,
+            description="Seconds after its last request at which a model is unloaded and all its "
+            "memory given back; 0 keeps it.",
+        ),
+    ] = 120.0
+    preload: Annotated[
+        bool,
+        Field(alias="PRELOAD", description="Load the default model when the server starts."),
+    ] = False
+    standby: Annotated[
+        bool,
+        Field(
+            alias="STANDBY",
+            description="Keep a process waiting with its libraries imported and no GPU memory, so "
+            "that a model loads faster.",
+        ),
+    ] = False
+    max_loaded_models: Annotated[
+        int,
+        Field(
+            alias="MAX_LOADED_MODELS",
+            ge=1,
+            description="Models loaded at the same time, if the memory allows; the one unused for "
+            "longest makes room.",
+        ),
+    ] = 3
+    warmup: Annotated[
+        bool,
+        Field(
+            alias="WARMUP",
+            description="Speak a few frames of short and long texts after a load, so that the "
+            "first listener does not wait for what is done once. Qwen3-TTS on CUDA only.",
+        ),
+    ] = True
+    tf32: Annotated[
+        bool,
+        Field(
+            alias="TF32",
+            description="Multiply fp32 matrices on the tensor cores of a CUDA device: faster and "
+            "less exact.",
+        ),
+    ] = False
+    cudnn_benchmark: Annotated[
+        bool,
+        Field(
+            alias="CUDNN_BENCHMARK",
+            description="Try the algorithms of each convolution on a CUDA device and keep the "
+            "fastest; each new length then costs time once.",
+        ),
+    ] = False
+    max_concurrent_requests: Annotated[
+        int,
+        Field(
+            alias="MAX_CONCURRENT_REQUESTS",
+            ge=1,
+            description="Answers made at the same time; further requests wait.",
+        ),
+    ] = 64
+    max_queue_depth: Annotated[
+        int,
+        Field(
+            alias="MAX_QUEUE_DEPTH",
+            ge=0,
+            description="Requests that may wait; those over it are refused at once (503).",
+        ),
+    ] = 128
+    request_timeout_s: Annotated[
+        float,
+        Field(
+            alias="REQUEST_TIMEOUT",
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds until an answer begins, if it is streamed, or is complete; a "
+            "stream may then pause as long. Loading a model does not count.",
+        ),
+    ] = 300.0
+    send_timeout_s: Annotated[
+        float,
+        Field(
+            alias="SEND_TIMEOUT",
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds that a client may take nothing of its answer before it is cut.",
+        ),
+    ] = 60.0
+    receive_timeout_s: Annotated[
+        float,
+        Field(
+            alias="RECEIVE_TIMEOUT",
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds in which a request's head, and then its body, must arrive.",
+        ),
+    ] = 30.0
+    audio_cache_max: Annotated[
+        int,
+        Field(
+            alias="AUDIO_CACHE_MAX",
+            ge=0,
+            description="Finished answers to remember; 0 for none, on disk and shared included.",
+        ),
+    ] = 256
+    audio_cache_mb: Annotated[
+        int,
+        Field(
+            alias="AUDIO_CACHE_MB",
+            ge=1,
+            description="Megabytes they may take together. An answer over an eighth of it is not "
+            "remembered.",
+        ),
+    ] = 64
+    audio_cache_dir: Annotated[
+        str,
+        Field(
+            alias="AUDIO_CACHE_DIR",
+            description="Folder in which answers are remembered across restarts; none if empty.",
+        ),
+    ] = ""
+    audio_cache_dir_mb: Annotated[
+        int,
+        Field(alias="AUDIO_CACHE_DIR_MB", ge=1, description="Megabytes that folder may take."),
+    ] = 1024
+    audio_cache_url: Annotated[
+        str,
+        Field(
+            alias="AUDIO_CACHE_URL",
+            pattern=r"^$|^(rediss?|valkeys?|unix)://",
+            description="Valkey or Redis in which replicas share answers, such as "
+            "redis://host:6379/0; none if empty. Needs vivavoce[redis].",
+        ),
+    ] = ""
+    audio_cache_ttl_s: Annotated[
+        int,
+        Field(
+            alias="AUDIO_CACHE_TTL",
+            ge=1,
+            description="Seconds after which Valkey or Redis forgets an answer.",
+        ),
+    ] = 604_800
+    cache_unseeded: Annotated[
+        bool,
+        Field(
+            alias="CACHE_UNSEEDED",
+            description="Answer the same text with the same audio although no seed was asked for; "
+            "a request's cache field overrides it.",
+        ),
+    ] = True
+    cache_clones: Annotated[
+        bool,
+        Field(
+            alias="CACHE_CLONES",
+            description="Remember what was said in cloned voices; a request's cache field "
+            "overrides it.",
+        ),
+    ] = False
+    api_keys: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            alias="API_KEYS",
+            repr=False,
+            description="Keys that clients must send, comma-separated; each may do everything.",
+        ),
+    ] = ()
+    api_keys_file: Annotated[
+        str,
+        Field(
+            alias="API_KEYS_FILE",
+            description="JSON file of keys with scopes and limits (docs/operation.md).",
+        ),
+    ] = ""
+    public_lists: Annotated[
+        bool,
+        Field(
+            alias="PUBLIC_LISTS",
+            description="Let models and voices be listed without a key; Open WebUI sends none.",
+        ),
+    ] = False
+    otlp_endpoint: Annotated[
+        str,
+        Field(
+            alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+            description="Collector that OpenTelemetry traces are sent to, such as "
+            "http://127.0.0.1:4318; none if empty. Needs vivavoce[otel].",
+        ),
+    ] = ""
     voice_cache_max: Annotated[
         int,
         Field(
@@ -169,10 +360,10 @@ class Settings(BaseSettings):
             description="Seconds an engine may take to load.",
         ),
     ] = 120.0
-    worker_stall_timeout_s: Annotated[
+    worker_timeout_s: Annotated[
         float,
         Field(
-            alias="WORKER_STALL_TIMEOUT",
+            alias="WORKER_TIMEOUT",
             gt=0,
             allow_inf_nan=False,
             description="Seconds without any progress after which an engine's process is replaced.",
@@ -195,7 +386,7 @@ class Settings(BaseSettings):
         Field(alias="LOG_FORMAT", description="auto: coloured on a terminal, JSON elsewhere."),
     ] = "auto"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "api_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -99,6 +99,8 @@ def test_the_description_names_every_route_and_the_error_shape(fake_server: Serv
     assert set(described["paths"]) == {
         *("/", "/health", "/ready", "/metrics"),
         *("/v1/audio/speech", "/v1/audio/speech/clone", "/v1/models", "/v1/models/{model_id}"),
+        *("/v1/audio/speech/stream", "/v1/audio/speech/stream/pcm", "/v1/cache/clear"),
+        *("/v1/models/{model_id}/load", "/v1/models/{model_id}/unload"),
         *("/v1/audio/models", "/v1/audio/voices"),
     }
     speech = described["paths"]["/v1/audio/speech"]["post"]

@@ -35,7 +35,7 @@ def test_the_first_request_downloads_what_it_needs(tmp_path: Path) -> None:
     # A download may take longer than a load may, as long as it moves.
     env = {"MODEL_ID": MODEL, "DEVICE": "cpu", "WORKER_START_TIMEOUT": "20"}
     with (
-        Hub(speaking_checkpoint("custom_voice"), (MODEL,)) as hub,
+        Hub(speaking_checkpoint("custom_voice", ends=False), (MODEL,)) as hub,
         running_server(tmp_path, HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path), **env) as server,
         server.client() as client,
         ThreadPoolExecutor(1) as threads,

@@ -346,7 +346,7 @@ def babbling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         MODEL_ID=str(speaking_checkpoint("custom_voice", ends=False)),
         DEVICE="cpu",
         RUNAWAY_GUARD="false",
-        WORKER_STALL_TIMEOUT="2.5",
+        WORKER_TIMEOUT="2.5",
     ) as running:
         yield running
 

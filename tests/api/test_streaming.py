@@ -132,7 +132,7 @@ def test_a_failed_whole_answer_is_a_status_however_late(fake_server: Server) -> 
 
 def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
     with (
-        running_server(tmp_path, ENGINE="fake", WORKER_STALL_TIMEOUT="1.5") as server,
+        running_server(tmp_path, ENGINE="fake", WORKER_TIMEOUT="1.5") as server,
         server.client() as client,
     ):
         first_pid = None

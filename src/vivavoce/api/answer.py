@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,6 +16,8 @@ from starlette.responses import Response
 from vivavoce.api.errors import AnswerCut, error_body
 from vivavoce.api.gone import ClientGone, unless_gone
 from vivavoce.errors import VivavoceError
+from vivavoce.service.record import timing
+from vivavoce.service.speech import CacheResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("vivavoce.api")
 
-_CLIENT_CLOSED_REQUEST = 499  # nginx's number; nobody is there to read it
+CLIENT_CLOSED_REQUEST = 499  # nginx's number; nobody is there to read it
 _MAX_IGNORED_NAMES = 20
 
 
@@ -39,30 +43,52 @@ def wants_whole(request: Request, body: SpeechFields) -> bool:
 
 
 async def answer(
-    request: Request, service: SpeechService, order: SpeechOrder, body: SpeechFields
+    request: Request,
+    service: SpeechService,
+    order: SpeechOrder,
+    body: SpeechFields,
+    send_timeout_s: float,
 ) -> Response:
     """Return the answer to an order; its first bytes are made, or all of them.
 
     Raises:
         VivavoceError: it failed before that, or with a whole answer at any time.
     """
+    order = replace(order, traceparent=request.headers.get("traceparent"))
     try:
         speech = await unless_gone(request.receive, service.begin(order))
-        if order.whole:
+        if speech.complete and _has_it(request, speech):
+            await speech.close()
+            return Response(status_code=304, headers=answer_headers(speech, body))
+        if order.whole or (speech.complete and body.stream_format == "audio"):
             whole = await unless_gone(request.receive, speech.whole())
             content_type = speech.format.content_type
-            return Response(whole, media_type=content_type, headers=_headers(speech, body))
+            return Response(whole, media_type=content_type, headers=answer_headers(speech, body))
     except ClientGone:
         log.info("client gone before its answer began")
-        return Response(status_code=_CLIENT_CLOSED_REQUEST)
-    headers = _headers(speech, body)
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    headers = answer_headers(speech, body)
     if body.stream_format == "sse":
-        return _Streamed(speech, _events(speech), "text/event-stream", headers)
-    return _Streamed(speech, speech.parts(), speech.format.content_type, headers)
+        return Streamed(speech, _events(speech), "text/event-stream", headers, send_timeout_s)
+    content_type = speech.format.content_type
+    return Streamed(speech, speech.parts(), content_type, headers, send_timeout_s)
 
 
-class _Streamed(Response):
+def _has_it(request: Request, speech: Speech) -> bool:
+    """Tell whether the client has this very audio already, by its If-None-Match."""
+    known = request.headers.get("if-none-match", "")
+    return _etag(speech) in (tag.strip() for tag in known.split(","))
+
+
+def _etag(speech: Speech) -> str:
+    # Weak: the sizes in a streamed file's header are not those of a whole one's.
+    return f'W/"{speech.tag}"'
+
+
+class Streamed(Response):
     """Sends parts as they come; stops the work when the client goes, cuts the connection on error.
+
+    A client that takes nothing for `send_timeout_s` is gone as well: it holds what others wait for.
 
     Ending such an answer normally would pass half of it off as the whole.
     """
@@ -73,7 +99,9 @@ class _Streamed(Response):
         parts: AsyncGenerator[bytes],
         content_type: str,
         headers: dict[str, str],
+        send_timeout_s: float,
     ) -> None:
+        self._send_timeout_s = send_timeout_s
         self._speech = speech
         self._parts = parts
         self.status_code = 200
@@ -81,10 +109,14 @@ class _Streamed(Response):
         self.init_headers({**headers, "content-type": content_type})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
         try:
             await unless_gone(receive, self._send(send))
         except ClientGone:
             log.info("client gone in the middle of its answer")
+        except TimeoutError:
+            log.warning("answer cut", code="slow_reader", reason="The client took nothing of it.")
+            raise AnswerCut("slow_reader") from None
         except VivavoceError as exc:
             log.error("answer cut", code=exc.code, reason=exc.message)
             raise AnswerCut(exc.code) from exc
@@ -97,7 +129,8 @@ class _Streamed(Response):
         )
         async with aclosing(self._parts) as parts:
             async for part in parts:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+                async with asyncio.timeout(self._send_timeout_s):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -112,7 +145,7 @@ async def _events(speech: Speech) -> AsyncGenerator[bytes]:
         log.error("answer cut", code=exc.code, reason=exc.message)
         yield _event({"type": "speech.audio.error", **error_body(exc)})
         return
-    usage = speech.report.usage
+    usage = speech.made.report.usage
     counted = {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -125,27 +158,33 @@ def _event(data: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(data, separators=(",", ":")).encode("ascii") + b"\n\n"
 
 
-def _headers(speech: Speech, body: SpeechFields) -> dict[str, str]:
+def answer_headers(speech: Speech, body: SpeechFields) -> dict[str, str]:
+    """Return what an answer's headers tell of it."""
+    cached = speech.cache is not CacheResult.OFF
     headers = {
-        "cache-control": "no-store",
+        "cache-control": "private, no-cache" if cached else "no-store",
+        "x-cache": speech.cache,
+        "etag": _etag(speech),
+        "server-timing": ", ".join(f"{name};dur={ms:g}" for name, ms in timing(speech).items()),
         "x-accel-buffering": "no",
         "x-vivavoce-model": speech.model.id,
-        "x-vivavoce-voice": quote(speech.voice),
-        "x-vivavoce-seed": str(speech.seed),
-        "x-vivavoce-sample-rate": str(speech.sample_rate_hz),
+        "x-vivavoce-voice": quote(speech.plan.voice),
+        "x-vivavoce-seed": str(speech.made.seed),
+        "x-vivavoce-sample-rate": str(speech.plan.sample_rate_hz),
     }
     if speech.format.name == "pcm":
         headers |= {
-            "x-pcm-sample-rate": str(speech.sample_rate_hz),
+            "x-pcm-sample-rate": str(speech.plan.sample_rate_hz),
             "x-pcm-bit-depth": "16",
             "x-pcm-channels": "1",
         }
-    if speech.clip_s is not None:
-        headers["x-vivavoce-reference-seconds"] = f"{speech.clip_s:.3f}"
-        headers["x-voice-cache"] = "hit" if speech.voice_cached else "miss"
-    if speech.report.faults:
-        headers["x-vivavoce-retries"] = str(len(speech.report.faults))
-    ignored = [*speech.ignored, *(body.model_extra or {})][:_MAX_IGNORED_NAMES]
+    made = speech.made
+    if made.clip_s is not None:
+        headers["x-vivavoce-reference-seconds"] = f"{made.clip_s:.3f}"
+        headers["x-voice-cache"] = "hit" if made.voice_cached else "miss"
+    if made.report.faults:
+        headers["x-vivavoce-retries"] = str(len(made.report.faults))
+    ignored = [*speech.plan.ignored, *(body.model_extra or {})][:_MAX_IGNORED_NAMES]
     if ignored:
         headers["x-vivavoce-ignored"] = ", ".join(
             quote(name[:60], errors="replace") for name in ignored

@@ -14,30 +14,42 @@ from vivavoce.api import errors
 from vivavoce.api.catalog import catalog_router
 from vivavoce.api.clone import CLONE_PATH, clone_router
 from vivavoce.api.health import health_router
+from vivavoce.api.keys import KeyGuard
 from vivavoce.api.middleware import BodyLimit, RequestContext
+from vivavoce.api.operation import operation_router
+from vivavoce.api.plain_streams import plain_streams_router
 from vivavoce.api.speech import speech_router
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from vivavoce.api.limits import ApiLimits
+    from vivavoce.service.keys import KeyRing
     from vivavoce.service.speech import SpeechService
 
 
 @dataclass(frozen=True, slots=True)
-class ApiLimits:
-    """What the HTTP surface takes: text length, body sizes, and which web pages may call it."""
+class ApiAccess:
+    """Who may call: holders of keys (None: everybody), and which web pages."""
 
-    max_input_chars: int
-    max_body_bytes: int
-    max_upload_bytes: int
+    keys: KeyRing | None = None
+    public_lists: bool = False
     cors_origins: tuple[str, ...] = ()
 
 
-def create_app(service: SpeechService, limits: ApiLimits) -> FastAPI:
-    """Return the application; its shutdown closes the service."""
+def create_app(
+    service: SpeechService,
+    limits: ApiLimits,
+    access: ApiAccess,
+    *,
+    gpus: tuple[str, ...] = (),
+    preload: bool = False,
+) -> FastAPI:
+    """Return the application; its start starts the service, its shutdown closes it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start(preload=preload)
         yield
         await service.close()
 
@@ -52,11 +64,15 @@ def create_app(service: SpeechService, limits: ApiLimits) -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app)
-    speech = speech_router(service, limits.max_input_chars)
-    clone = clone_router(service, limits.max_input_chars)
-    catalog = catalog_router(service.models)
-    app.include_router(health_router(service))
-    for router, tag in ((speech, "audio"), (clone, "audio"), (catalog, "catalog")):
+    app.include_router(health_router(service, gpus))
+    routers = (
+        (speech_router(service, limits), "audio"),
+        (plain_streams_router(service, limits), "audio"),
+        (clone_router(service, limits), "audio"),
+        (operation_router(service), "operation"),
+        (catalog_router(service.models), "catalog"),
+    )
+    for router, tag in routers:
         app.include_router(router, prefix="/v1", tags=[tag])
         app.include_router(router, include_in_schema=False)
     app.add_api_route("/v1", lambda: {"name": "vivavoce"}, include_in_schema=False)
@@ -65,11 +81,18 @@ def create_app(service: SpeechService, limits: ApiLimits) -> FastAPI:
         BodyLimit,
         max_bytes=limits.max_body_bytes,
         uploads={CLONE_PATH: limits.max_upload_bytes},
+        timeout_s=limits.receive_timeout_s,
     )
-    if limits.cors_origins:
+    app.add_middleware(
+        KeyGuard,
+        ring=access.keys,
+        public_lists=access.public_lists,
+        on_refused=lambda key, reason: service.metrics.key_refused.labels(key, reason).inc(),
+    )
+    if access.cors_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(limits.cors_origins),
+            allow_origins=list(access.cors_origins),
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=["*"],

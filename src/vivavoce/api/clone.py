@@ -18,13 +18,14 @@ from vivavoce.errors import InvalidRequest, UnsupportedMedia
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
 
+    from vivavoce.api.limits import ApiLimits
     from vivavoce.service.speech import SpeechService
 
 CLONE_PATH = "/audio/speech/clone"
 _MAX_FIELDS = 40
 
 
-def clone_router(service: SpeechService, max_input_chars: int) -> APIRouter:
+def clone_router(service: SpeechService, limits: ApiLimits) -> APIRouter:
     """Return the route, bound to a service."""
     router = APIRouter()
 
@@ -41,9 +42,9 @@ def clone_router(service: SpeechService, max_input_chars: int) -> APIRouter:
             fields, clip = await _take_apart(form)
         finally:
             await form.close()
-        body = parse_clone_form(fields, max_input_chars)
+        body = parse_clone_form(fields, limits.max_input_chars)
         order = body.order(clip, whole=wants_whole(request, body))
-        return await answer(request, service, order, body)
+        return await answer(request, service, order, body, limits.send_timeout_s)
 
     return router
 

@@ -6,6 +6,7 @@ Nothing of a request is echoed but short, ASCII-escaped values, so no input can 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,17 @@ from starlette.responses import JSONResponse
 
 from vivavoce.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     EngineUnavailable,
     InvalidRequest,
+    LimitReached,
+    ModelInUse,
+    NotAuthorized,
+    NotPermitted,
+    OutOfMemory,
+    RequestTimedOut,
+    ServerFull,
+    ShuttingDown,
     SynthesisFailed,
     UnknownModel,
     UnsupportedMedia,
@@ -48,8 +58,17 @@ _TABLE: dict[type[VivavoceError], _Row] = {
     UnknownModel: _Row(404, "invalid_request_error"),
     UnsupportedMedia: _Row(415, "invalid_request_error"),
     BodyTooLarge: _Row(413, "invalid_request_error"),
+    BodyTooSlow: _Row(408, "invalid_request_error"),
+    NotAuthorized: _Row(401, "invalid_request_error"),
+    NotPermitted: _Row(403, "invalid_request_error"),
+    LimitReached: _Row(429, "rate_limit_error", retry_after_s=1),
     InvalidRequest: _Row(400, "invalid_request_error"),
+    ModelInUse: _Row(409, "invalid_request_error"),
+    ServerFull: _Row(503, "server_error", retry_after_s=1),
+    ShuttingDown: _Row(503, "server_error", retry_after_s=5),
+    RequestTimedOut: _Row(504, "server_error"),
     EngineUnavailable: _Row(503, "server_error", retry_after_s=5),
+    OutOfMemory: _Row(503, "server_error", retry_after_s=5),
     WorkerDied: _Row(503, "server_error", retry_after_s=1),
     SynthesisFailed: _Row(500, "server_error"),
     VivavoceError: _Row(500, "server_error"),
@@ -72,8 +91,11 @@ def error_response(exc: VivavoceError) -> JSONResponse:
     """Return the whole answer: status, body, and honest retry hints for OpenAI's clients."""
     row = _row(exc)
     headers = {"x-should-retry": "false"}
-    if row.retry_after_s is not None:
-        headers = {"x-should-retry": "true", "Retry-After": str(row.retry_after_s)}
+    retry_after_s = getattr(exc, "retry_after_s", None) or row.retry_after_s
+    if retry_after_s is not None:
+        headers = {"x-should-retry": "true", "Retry-After": str(math.ceil(retry_after_s))}
+    if row.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return _AsciiJSON(error_body(exc), row.status, headers)
 
 

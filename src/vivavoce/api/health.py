@@ -8,18 +8,20 @@ from fastapi import APIRouter, Response
 
 from vivavoce import __version__
 from vivavoce.service.metrics import CONTENT_TYPE
-from vivavoce.service.models import ModelState
+from vivavoce.service.model import ModelState
 
 if TYPE_CHECKING:
-    from vivavoce.service.models import Model
+    from vivavoce.service.model import Model
+    from vivavoce.service.models import Models
     from vivavoce.service.speech import SpeechService
     from vivavoce.types import LoadProgress
 
 
-def health_router(service: SpeechService) -> APIRouter:
-    """Return the routes, bound to a service. None of them wakes an engine."""
+def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
+    """Return the routes, bound to a service on a machine with these GPUs. None wakes an engine."""
     router = APIRouter()
-    models, voice_cache = service.models, service.voice_cache
+    models, studio = service.models, service.studio
+    names = _voice_names(models)
 
     @router.get("/", summary="Say what this is")
     async def index() -> dict[str, Any]:
@@ -27,14 +29,31 @@ def health_router(service: SpeechService) -> APIRouter:
 
     @router.get("/health", summary="Tell how the server is")
     async def health() -> dict[str, Any]:
-        described = [_describe(model) for model in models.all]
+        loaded = [model for model in models.all if model.worker is not None]
+        audio, voices = studio.audio_cache, studio.voice_cache
         return {
             "status": "ok",
             "version": __version__,
-            "models": described,
-            "voice_cache_size": len(voice_cache),
-            "voice_cache_max": voice_cache.max_entries,
-            "voice_cache_hits": voice_cache.hits,
+            "model_loaded": bool(loaded),
+            "model_id": models.default.info.id,
+            "engine": models.default.info.engine,
+            "cuda": bool(gpus),
+            "gpu_name": gpus[0] if gpus else None,
+            "gpu_allocated_mb": round(sum(_gpu_bytes(model) for model in loaded) / 1e6, 1),
+            "voices": names,
+            "running": studio.admission.running,
+            "queue_depth": studio.admission.waiting,
+            "max_queue_depth": studio.admission.max_waiting,
+            "audio_cache_size": len(audio.memory),
+            "audio_cache_max": audio.memory.max_entries,
+            "audio_cache_bytes": audio.memory.bytes,
+            "audio_cache_hits": audio.hits,
+            "voice_cache_size": len(voices),
+            "voice_cache_max": voices.max_entries,
+            "voice_cache_hits": voices.hits,
+            "draining": service.draining,
+            "standby": _standby(service),
+            "models": [_describe(model) for model in models.all],
         }
 
     @router.get("/metrics", summary="Tell what was counted, for Prometheus")
@@ -43,14 +62,41 @@ def health_router(service: SpeechService) -> APIRouter:
 
     @router.get("/ready", summary="Tell whether a request would be served")
     async def ready(response: Response) -> dict[str, Any]:
-        model = models.default
-        if model.state is ModelState.FAILED:
+        reason = _unready(service)
+        if reason is not None:
             response.status_code = 503
-            assert model.failure is not None
-            return {"ready": False, "reason": model.failure.message}
+            return {"ready": False, "reason": reason}
+        model = models.default
         return {"ready": True, "model": model.info.id, "state": model.state}
 
     return router
+
+
+def _unready(service: SpeechService) -> str | None:
+    """Return why a request would not be served now, if so. A full queue is no reason: it passes."""
+    model = service.models.default
+    if service.draining:
+        return "The server is shutting down."
+    if service.preloading is not None and not service.preloading.done():
+        return f"Model {model.info.id} is being loaded."
+    if model.state is ModelState.FAILED and model.failure is not None:
+        return model.failure.message
+    return None
+
+
+def _voice_names(models: Models) -> list[str]:
+    """Return every name that a preset voice answers to."""
+    voices = models.default.info.voices
+    return list(dict.fromkeys(name for v in voices for name in (v.id, *v.aliases)))
+
+
+def _gpu_bytes(model: Model) -> int:
+    return model.worker.gpu_bytes if model.worker else 0
+
+
+def _standby(service: SpeechService) -> dict[str, Any] | None:
+    worker = service.workers.waiting
+    return None if worker is None else {"pid": worker.pid, "memory_bytes": worker.memory_bytes}
 
 
 def _progress(loading: LoadProgress | None) -> dict[str, Any] | None:
@@ -78,6 +124,7 @@ def _describe(model: Model) -> dict[str, Any]:
             "active_requests": worker.active,
             "engine_requests": worker.engine_active,
             "memory_bytes": worker.memory_bytes,
+            "gpu_bytes": worker.gpu_bytes,
             "load_s": round(worker.load_s, 3),
         },
     }

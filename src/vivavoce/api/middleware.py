@@ -5,6 +5,7 @@ Plain ASGI, because Starlette's `BaseHTTPMiddleware` stands between a stream and
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from vivavoce.api.errors import AnswerCut, error_response, unforeseen
-from vivavoce.errors import BodyTooLarge
+from vivavoce.errors import BodyTooLarge, BodyTooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger("vivavoce.http")
+
+
+_SLOW_LINE_BYTES_S = 50_000
 
 
 class RequestContext:
@@ -63,7 +67,9 @@ class RequestContext:
                     raise AnswerCut from exc
                 await unforeseen()(scope, receive, send_with_id)
             finally:
-                log.info(
+                # An answer of speech has a line of its own, and probes would drown all else.
+                told = log.debug if 200 <= status < 400 else log.info
+                told(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
@@ -73,15 +79,19 @@ class RequestContext:
 
 
 class BodyLimit:
-    """Refuses bodies over a limit, by their declared length or while they are read.
+    """Refuses bodies over a limit, by their declared length or while they are read, and slow ones.
 
-    `uploads` gives paths (with or without `/v1`) a limit of their own.
+    `uploads` gives paths (with or without `/v1`) a limit of their own. A body may take
+    `timeout_s`, and as much longer as its declared length needs on a slow line.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, uploads: Mapping[str, int]) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, uploads: Mapping[str, int], timeout_s: float
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._uploads = uploads
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection's request."""
@@ -96,15 +106,27 @@ class BodyLimit:
             f"operator raise {setting}."
         )
         declared = dict(scope["headers"]).get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > max_bytes:
+        length = int(declared) if declared.isdigit() else 0
+        if length > max_bytes:
             await error_response(too_large)(scope, receive, send)
             return
-        received = 0
+        received, complete = 0, False
+        deadline = asyncio.get_running_loop().time() + self._timeout_s + length / _SLOW_LINE_BYTES_S
 
         async def receive_within_limit() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, complete
+            if complete:  # what comes now is no body: it may take as long as it likes
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise BodyTooSlow(
+                    f"Of the body {received} bytes came in {self._timeout_s:g} s, and not its end. "
+                    "Send it at once, or have the operator raise RECEIVE_TIMEOUT."
+                ) from None
             received += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
             if received > max_bytes:
                 raise too_large
             return message

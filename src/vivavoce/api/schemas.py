@@ -24,6 +24,7 @@ _WANTED = {
     "speed": "a number from 0.25 to 4.0",
     "stream_format": "audio or sse",
     "stream": "true or false",
+    "cache": "true or false",
     "instructions": f"a string of at most {OPENAI_MAX_INPUT_CHARS} characters",
     "instruct": f"a string of at most {OPENAI_MAX_INPUT_CHARS} characters",
     "voice_description": f"a string of 1 to {OPENAI_MAX_INPUT_CHARS} characters",
@@ -99,6 +100,13 @@ class SpeechFields(BaseModel):
         str | None, Field(max_length=_MAX_NAME_CHARS, description="auto, or such as en, English.")
     ] = None
     sample_rate: Annotated[int | None, Field(description="Hz; 24000 if left out.")] = None
+    cache: Annotated[
+        bool | None,
+        Field(
+            description="Whether the audio may come from the cache and be kept there; the "
+            "server's settings if left out."
+        ),
+    ] = None
     seed: Annotated[
         int | None,
         Field(ge=0, le=MAX_SEED, description="Same request, same seed: same audio."),
@@ -142,6 +150,7 @@ class SpeechFields(BaseModel):
             ),
             max_new_tokens=self.max_new_tokens,
             whole=whole,
+            cache=self.cache,
         )
 
 

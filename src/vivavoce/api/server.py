@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from vivavoce.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from fastapi import FastAPI
 
@@ -35,33 +38,93 @@ def listen(host: str, port: int) -> socket.socket:
 def run(
     app: FastAPI,
     listener: socket.socket,
+    *,
     shutdown_timeout_s: int,
+    head_timeout_s: float,
     on_listening: Callable[[str, int], None],
+    on_stopping: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then let running answers finish for so long."""
+    """Serve until SIGINT or SIGTERM, then let running answers finish for so long.
+
+    A second signal ends them at once. A connection whose request has not begun after
+    `head_timeout_s` is closed.
+    """
     config = uvicorn.Config(
         app,
+        http=_protocol(head_timeout_s),
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=shutdown_timeout_s,
     )
-    server = _Announced(config, lambda: on_listening(*listener.getsockname()[:2]))
+    server = _Server(config, lambda: on_listening(*listener.getsockname()[:2]), on_stopping)
     # uvicorn raises the signal that stopped it once more when it is done; a stop is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
 
 
-class _Announced(uvicorn.Server):
-    """Calls back once it accepts connections."""
+class _Server(uvicorn.Server):
+    """Calls back once it accepts connections, and when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_listening: Callable[[], None],
+        on_stopping: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._on_listening = on_listening
+        self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._on_listening()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self.force_exit = True
+        self._on_stopping()
+        super().handle_exit(sig, frame)
+
+
+def _protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
+    """Return uvicorn's HTTP protocol, but for heads of requests that never come to their end.
+
+    uvicorn itself waits for them for ever.
+    """
+
+    class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+        _timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self._begin_to_wait()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._begin_to_wait()
+
+        def on_headers_complete(self) -> None:
+            self._stop_waiting()
+            super().on_headers_complete()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_waiting()
+            super().connection_lost(exc)
+
+        def _begin_to_wait(self) -> None:
+            self._stop_waiting()
+            self._timer = asyncio.get_running_loop().call_later(head_timeout_s, self._give_up)
+
+        def _stop_waiting(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+
+        def _give_up(self) -> None:
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.close()
+
+    return ImpatientProtocol

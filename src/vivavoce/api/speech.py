@@ -13,10 +13,11 @@ from vivavoce.api.schemas import SpeechBody, parse_speech_body
 from vivavoce.errors import UnsupportedMedia
 
 if TYPE_CHECKING:
+    from vivavoce.api.limits import ApiLimits
     from vivavoce.service.speech import SpeechService
 
 
-def speech_router(service: SpeechService, max_input_chars: int) -> APIRouter:
+def speech_router(service: SpeechService, limits: ApiLimits) -> APIRouter:
     """Return the route, bound to a service."""
     router = APIRouter()
 
@@ -25,15 +26,25 @@ def speech_router(service: SpeechService, max_input_chars: int) -> APIRouter:
         summary="Speak a text",
         response_class=Response,
         responses=RESPONSES,
-        openapi_extra={"requestBody": {"required": True, "content": _REQUEST_CONTENT}},
+        openapi_extra={"requestBody": {"required": True, "content": REQUEST_CONTENT}},
     )
     async def create_speech(request: Request) -> Response:
-        _check_content_type(request)
-        body = parse_speech_body(await request.body(), max_input_chars)
+        body = await read_body(request, limits.max_input_chars)
         order = body.order(whole=wants_whole(request, body))
-        return await answer(request, service, order, body)
+        return await answer(request, service, order, body, limits.send_timeout_s)
 
     return router
+
+
+async def read_body(request: Request, max_input_chars: int) -> SpeechBody:
+    """Return a request's checked body.
+
+    Raises:
+        UnsupportedMedia: it is not JSON as it stands.
+        InvalidRequest: a field cannot be honoured.
+    """
+    _check_content_type(request)
+    return parse_speech_body(await request.body(), max_input_chars)
 
 
 def _check_content_type(request: Request) -> None:
@@ -48,8 +59,8 @@ def _check_content_type(request: Request) -> None:
         raise UnsupportedMedia("Compressed bodies are not read. Send the JSON as it is.")
 
 
-_REQUEST_CONTENT = {"application/json": {"schema": SpeechBody.model_json_schema()}}
-_ERROR = {
+REQUEST_CONTENT = {"application/json": {"schema": SpeechBody.model_json_schema()}}
+ERROR = {
     "description": "OpenAI's error shape",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
 }
@@ -61,5 +72,6 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             "text/event-stream": {"schema": {"type": "string"}},
         },
     },
-    **dict.fromkeys((400, 404, 413, 415, 500, 503), _ERROR),
+    304: {"description": "The client has this very audio (If-None-Match)"},
+    **dict.fromkeys((400, 401, 403, 404, 408, 413, 415, 429, 500, 503, 504), ERROR),
 }

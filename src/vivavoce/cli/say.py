@@ -66,8 +66,8 @@ def _speak_to_file(order: SpeechOrder, output: Path) -> None:
     except OSError as exc:
         raise InvalidRequest(f"Cannot write {output}: {exc.strerror or exc}.") from None
     typer.echo(
-        f"{output}: {speech.duration_s:.1f} s of speech in {speech.times.total_s:.1f} s, "
-        f"voice {speech.voice} ({speech.model.id})",
+        f"{output}: {speech.made.duration_s:.1f} s of speech in {speech.total_s:.1f} s, "
+        f"voice {speech.plan.voice} ({speech.model.id})",
         err=True,
     )
 
@@ -80,7 +80,7 @@ def _speak_to_regular_file(order: SpeechOrder, output: Path) -> Speech:
             size = file.tell()
             file.seek(0)
             head = bytearray(file.read(_HEAD_BYTES))
-            speech.seal(head, size)
+            speech.made.seal(head, size)
             file.seek(0)
             file.write(head)
         os.replace(partial, output)
@@ -96,13 +96,13 @@ async def _speak(order: SpeechOrder, write: Callable[[bytes], object]) -> Speech
     service = build_service(settings)
     try:
         speech = await service.begin(order)
-        with _Steps(len(speech.segments)) as steps:
-            for wish in speech.ignored:
+        with _Steps(len(speech.plan.request.segments)) as steps:
+            for wish in speech.plan.ignored:
                 steps.note(f"{speech.model.id} knows no {wish}: they are ignored.")
             async with aclosing(speech.parts()) as parts:
                 async for part in parts:
                     await asyncio.to_thread(write, part)
-                    steps.reached(speech.segments_begun)
+                    steps.reached(speech.made.segments_begun)
         return speech
     finally:
         await service.close()

@@ -30,7 +30,15 @@ def run(host: str | None, port: int | None) -> None:
         engine = choose_engine(settings)
         typer.echo(_LISTENING.format(url=url, engine=engine, note=_note(engine, settings)))
 
-    server.run(build_app(settings), listener, settings.shutdown_timeout_s, on_listening)
+    app, service = build_app(settings)
+    server.run(
+        app,
+        listener,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+        head_timeout_s=settings.receive_timeout_s,
+        on_listening=on_listening,
+        on_stopping=service.drain,
+    )
 
 
 def _note(engine: str, settings: Settings) -> str:

@@ -35,6 +35,8 @@ class SpeechStream(ABC):
         Raises:
             StopIteration: everything was spoken, or the stream was cancelled.
             SynthesisFailed: the engine cannot speak this; the stream is over.
+            OutOfMemory: there is no memory for it now; the stream is over.
+            EngineBroken: see there.
         """
 
     @abstractmethod
@@ -65,6 +67,7 @@ class Engine(ABC):
 
         Raises:
             EngineUnavailable: something is missing; the message names the remedy.
+            OutOfMemory: it does not fit into memory now.
         """
         return cls()
 
@@ -83,17 +86,31 @@ class Engine(ABC):
         """
         return 0
 
+    @property
+    def gpu_bytes(self) -> int:
+        """How much of a GPU's memory it holds; 0 in engines that use none."""
+        return 0
+
     def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
         """Return the voice of a clip, samples [n] at 24 kHz; with its words, in its context too.
 
         Raises:
             SynthesisFailed: this engine cannot, or not this clip.
+            OutOfMemory: there is no memory for it now.
+            EngineBroken: see there.
         """
         raise SynthesisFailed(f"Model {self.info.id} cannot clone voices.")
 
     @abstractmethod
     def close(self) -> None:
         """Free everything. Nothing may be asked of the engine or its streams afterwards."""
+
+
+class EngineBroken(Exception):
+    """No method of the engine will work again; only in a new process can it be loaded anew.
+
+    Its message completes "the process broke down: ...". All streams raise it.
+    """
 
 
 class Cancelled(Exception):

@@ -6,29 +6,52 @@ It exists for tests and benchmarks, of vivavoce and of whatever talks to it (`EN
     interval_s=0.08     one chunk per 80 ms, as a GPU would
     gate=PATH after=1   make 1 chunk, then wait until PATH exists
     fail_after=2        raise after 2 chunks
+    oom_after=2         no memory for this request after 2 chunks
     die_after=2         the process ends after 2 chunks
+    broken_after=2      the engine breaks down after 2 chunks
     hang_after=2        never return, deaf to `cancel`, after 2 chunks
     chunks=500          exactly 500 chunks per segment
+    endless=1           chunks until it is cancelled
     silent=1            nothing but zeros
+    nan=1               samples that are not numbers
     empty=1             no chunks at all
+
+What goes wrong before there is a request is its load options' affair. A server under test passes it
+none, so they may also stand in the environment: VIVAVOCE_FAKE, a JSON object.
+
+    load_s              seconds that a load takes, telling how far it is
+    load_fails          path of a file: while it exists, loads fail
+    load_oom            path of a file: while it exists, loads run out of memory
+    gpu_bytes           how much of a GPU's memory it claims to hold
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
 import os
 import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from vivavoce.engine.base import Engine, GeneratedSpeech
-from vivavoce.errors import SynthesisFailed
-from vivavoce.types import AudioChunk, Capabilities, ModelInfo, Samples, Voice, VoicePrompt
+from vivavoce.engine.base import Engine, EngineBroken, GeneratedSpeech
+from vivavoce.errors import EngineUnavailable, OutOfMemory, SynthesisFailed
+from vivavoce.types import (
+    AudioChunk,
+    Capabilities,
+    LoadProgress,
+    ModelInfo,
+    Samples,
+    Voice,
+    VoicePrompt,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from vivavoce.types import Segment, SpeechRequest
 
@@ -36,11 +59,13 @@ _NONE: dict[str, object] = {}
 SAMPLE_RATE_HZ = 24000
 CHUNK_SAMPLES = 1920
 CHARS_PER_CHUNK = 2
+ENVIRONMENT = "VIVAVOCE_FAKE"
 _POLL_S = 0.005
+_LOAD_STEPS = 20
 
 
 def describe(options: Mapping[str, object] = _NONE) -> ModelInfo:
-    """See `vivavoce.engine.registry.describe`. There are no options."""
+    """See `vivavoce.engine.registry.describe`. No option changes it."""
     openai = [
         "alloy",
         "ash",
@@ -84,8 +109,29 @@ def tone(segment: Segment, voice: str, seed: int, n_samples: int) -> Samples:
 class FakeEngine(Engine):
     """See the module. Usage: characters in, chunks out."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu_bytes: int = 0) -> None:
         self.info = describe()
+        self._gpu_bytes = gpu_bytes
+
+    @classmethod
+    def load(
+        cls, options: Mapping[str, object], on_progress: Callable[[LoadProgress], None]
+    ) -> Self:
+        """See `Engine.load`, and the module."""
+        given = {**json.loads(os.environ.get(ENVIRONMENT, "{}")), **options}
+        for step in range(_LOAD_STEPS if "load_s" in given else 0):
+            on_progress(LoadProgress("tuning", step, _LOAD_STEPS))
+            time.sleep(float(given["load_s"]) / _LOAD_STEPS)
+        if "load_fails" in given and Path(given["load_fails"]).exists():
+            raise EngineUnavailable(f"The fake engine does not load: {given['load_fails']} exists.")
+        if "load_oom" in given and Path(given["load_oom"]).exists():
+            raise OutOfMemory(f"The fake engine does not fit: {given['load_oom']} exists.")
+        return cls(int(given.get("gpu_bytes", 0)))
+
+    @property
+    def gpu_bytes(self) -> int:
+        """See `Engine.gpu_bytes`."""
+        return self._gpu_bytes
 
     def speak(self, request: SpeechRequest) -> GeneratedSpeech:
         """See `Engine.speak`."""
@@ -114,7 +160,10 @@ def _generate(request: SpeechRequest, stream: GeneratedSpeech) -> Iterator[Audio
         wave = tone(segment, voice, request.seed, chunks * CHUNK_SAMPLES)
         if switches.get("silent"):
             wave[:] = 0
-        for start in range(0, len(wave), CHUNK_SAMPLES):
+        if switches.get("nan"):
+            wave[:] = np.nan
+        starts = range(0, len(wave), CHUNK_SAMPLES)
+        for start in itertools.cycle(starts) if switches.get("endless") else starts:
             _misbehave(switches, made, stream)
             stream.count(output_tokens=1)
             made += 1
@@ -131,7 +180,11 @@ def _misbehave(switches: dict[str, str], made: int, stream: GeneratedSpeech) -> 
             stream.wait(_POLL_S)
     if made == int(switches.get("fail_after", -1)):
         raise SynthesisFailed("The fake engine was told to fail here.")
+    if made == int(switches.get("oom_after", -1)):
+        raise OutOfMemory("The fake engine was told to have no memory here.")
     if made == int(switches.get("die_after", -1)):
         os._exit(9)
+    if made == int(switches.get("broken_after", -1)):
+        raise EngineBroken("it was told to, here")
     if made == int(switches.get("hang_after", -1)):
         threading.Event().wait()

@@ -1,11 +1,13 @@
 """Which engines there are, by name. Nothing is imported until it is asked for.
 
 `describe` tells what an engine's model can do without loading anything heavy, so the server can
-answer questions about voices with no engine running. `load` makes the engine, in its own process.
+answer questions about voices with no engine running. `prepare` and `load` are for the engine's own
+process.
 """
 
 from __future__ import annotations
 
+import contextlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,16 @@ def describe(engine: str, options: Mapping[str, object] = _NONE) -> ModelInfo:
     return info
 
 
+def prepare(engine: str) -> None:
+    """Import what the named engine is made of, for a faster `load`. Nothing is loaded by it.
+
+    That a library is missing, or the engine unknown, is left for `load` to say.
+    """
+    if engine in _ENGINES:
+        with contextlib.suppress(ImportError):
+            _resolve(_ENGINES[engine])
+
+
 def load(
     engine: str,
     options: Mapping[str, object] = _NONE,
@@ -53,6 +65,7 @@ def load(
 
     Raises:
         EngineUnavailable: something it needs is missing; the message names the remedy.
+        OutOfMemory: it does not fit into memory now.
     """
     try:
         kind: type[Engine] = _resolve(_ENGINES[engine])

@@ -1,25 +1,16 @@
-"""Which models there are, under which names, and who of them has a worker."""
+"""Which models there are, under which names, and which of them a request means."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import structlog
-
-from vivavoce.errors import EngineUnavailable, InvalidRequest, UnknownModel
+from vivavoce.errors import InvalidRequest, UnknownModel
 from vivavoce.types import Need
-from vivavoce.worker.handle import WorkerHandle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from vivavoce.types import LoadProgress, ModelInfo
-
-log = structlog.get_logger("vivavoce.models")
+    from vivavoce.service.model import Model
 
 DEFAULT_MODEL_ALIASES = (
     *("tts-1", "tts-1-hd"),
@@ -27,110 +18,6 @@ DEFAULT_MODEL_ALIASES = (
     "qwen3-tts",
 )
 """Names that clients send without choosing: they mean whatever the default model is."""
-
-
-class ModelState(StrEnum):
-    """Where a model is in its life."""
-
-    ABSENT = "absent"
-    STARTING = "starting"
-    READY = "ready"
-    FAILED = "failed"
-
-
-class Model:
-    """One model: its worker is started when first needed and replaced when it dies."""
-
-    def __init__(self, info: ModelInfo, new_worker: Callable[[], WorkerHandle]) -> None:
-        self.info = info
-        self.failure: EngineUnavailable | None = None
-        self._new_worker = new_worker
-        self._worker: WorkerHandle | None = None
-        self._starting: asyncio.Task[WorkerHandle] | None = None
-        self._started_worker: WorkerHandle | None = None
-        self._closed = False
-
-    @property
-    def state(self) -> ModelState:
-        """The state now."""
-        if self._starting is not None:
-            return ModelState.STARTING
-        if self._worker is not None and self._worker.alive:
-            return ModelState.READY
-        return ModelState.FAILED if self.failure else ModelState.ABSENT
-
-    @property
-    def loading(self) -> LoadProgress | None:
-        """How far a load under way has come, if it tells."""
-        return self._started_worker.loading if self._started_worker else None
-
-    @property
-    def worker(self) -> WorkerHandle | None:
-        """The worker, if one is alive."""
-        return self._worker if self._worker is not None and self._worker.alive else None
-
-    async def ready_worker(self) -> WorkerHandle:
-        """Return a worker that can speak; starts one if there is none. One start serves all.
-
-        The start goes on if the caller is cancelled: whoever asks next is glad of it.
-
-        Raises:
-            EngineUnavailable: it could not be started (the next call tries again), or the model
-                is closed.
-        """
-        if self._closed:
-            raise self._is_closed()
-        if self._worker is not None and self._worker.alive:
-            return self._worker
-        if self._starting is None:
-            # A context of its own: a worker's log lines belong to no request.
-            self._starting = asyncio.create_task(
-                self._start(), name=f"start {self.info.id}", context=contextvars.Context()
-            )
-            self._starting.add_done_callback(self._started)
-        starting = self._starting
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if starting.cancelled() and not (caller and caller.cancelling()):
-                raise self._is_closed() from None
-            raise
-
-    async def close(self) -> None:
-        """End the worker, whatever it is doing. No other takes its place."""
-        self._closed = True
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
-        if self._worker is not None:
-            await self._worker.stop()
-            self._worker = None
-
-    async def _start(self) -> WorkerHandle:
-        if self._worker is not None:
-            await self._worker.stop()  # clear away the dead one
-            self._worker = None
-        log.info("model starting", model=self.info.id, engine=self.info.engine)
-        worker = self._started_worker = self._new_worker()
-        try:
-            await worker.start()
-        finally:
-            self._started_worker = None
-        self._worker = worker
-        return worker
-
-    def _is_closed(self) -> EngineUnavailable:
-        return EngineUnavailable(f"Model {self.info.id} is shutting down.")
-
-    def _started(self, task: asyncio.Task[WorkerHandle]) -> None:
-        self._starting = None
-        if task.cancelled():
-            return
-        error = task.exception()
-        self.failure = error if isinstance(error, EngineUnavailable) else None
-        if error is not None:
-            log.error("model failed to start", model=self.info.id, reason=str(error))
 
 
 @dataclass(frozen=True, slots=True)

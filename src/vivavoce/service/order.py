@@ -29,7 +29,9 @@ class SpeechOrder:
     """What somebody asks for, in their words. None: whatever is usual.
 
     The voice is one by name, or one that is described, or that of a clip: at most one of the
-    three. With `whole` nobody hears the answer before its end.
+    three. With `whole` nobody hears the answer before its end. `cache`: whether it may come from
+    the cache of finished audio and be kept there. `traceparent` is the trace it belongs to, as W3C
+    writes it.
     """
 
     text: str
@@ -47,6 +49,8 @@ class SpeechOrder:
     sampling: SamplingControls = field(default_factory=SamplingControls)
     max_new_tokens: int | None = None
     whole: bool = False
+    cache: bool | None = None
+    traceparent: str | None = None
 
     @property
     def need(self) -> Need:

@@ -3,98 +3,113 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import time
 from collections.abc import AsyncGenerator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import structlog
-
-from vivavoce.errors import SynthesisFailed, VivavoceError
-from vivavoce.service.audio_path import AudioPath
-from vivavoce.service.metrics import Metrics
-from vivavoce.service.order import (
-    MAX_SEED,
-    choose_format,
-    choose_instructions,
-    choose_language,
-    choose_transcript,
-    ignored_wishes,
-    prepare_text,
-)
-from vivavoce.service.voice_cache import HeardVoice, VoiceCache
-from vivavoce.types import Need, SpeechReport, SpeechRequest
+from vivavoce.errors import ShuttingDown, SynthesisFailed, VivavoceError
+from vivavoce.service.broadcast import Broadcast
+from vivavoce.service.plan import CacheRules, Plan, make_plan
+from vivavoce.service.synthesis import Made, Synthesis
 
 if TYPE_CHECKING:
     from vivavoce.audio.formats import AudioFormat
-    from vivavoce.service.models import Model, Models
+    from vivavoce.service.models import Models
     from vivavoce.service.order import SpeechOrder
-    from vivavoce.service.reference import ReferenceClip, ReferenceReader
+    from vivavoce.service.record import Recorder
+    from vivavoce.service.synthesis import Studio
     from vivavoce.service.voices import Voices
-    from vivavoce.types import ModelInfo, Samples, Segment, VoicePrompt
-    from vivavoce.worker.handle import WorkerHandle
+    from vivavoce.service.workers import Workers
+    from vivavoce.types import ModelInfo
 
-log = structlog.get_logger("vivavoce.speech")
-
-# Encoded at a time, so that a long sentence's first bytes need not wait for its last.
-_SLICE_S = 0.5
 _LONG_TEXT_CHARS = 1000
+_SLICE_BYTES = 48_000
+"""A kept answer is handed out in pieces as well: a second of PCM, and an even number."""
 
 
-@dataclass(slots=True)
-class Times:
-    """Seconds since the order came: when its worker was ready, its first and last bytes made.
+class CacheResult(StrEnum):
+    """What the cache of finished audio did for a request."""
 
-    `listen_s` is how long reading and listening to a reference clip took.
-    """
-
-    worker_s: float | None = None
-    listen_s: float | None = None
-    first_bytes_s: float | None = None
-    total_s: float | None = None
+    HIT = "hit"
+    JOINED = "joined"
+    MISS = "miss"
+    OFF = "off"
 
 
 @dataclass(slots=True)
 class Speech:
     """An answer in the making: what was decided, and its bytes as they come.
 
-    Iterate `parts()` or await `whole()`, once. `report`, `duration_s` and `times` are final
-    afterwards. `ignored` names the wishes this model cannot fulfil. For a cloned voice `clip_s` is
-    the length of its clip, and `voice_cached` tells whether it was known already.
+    Iterate `parts()` or await `whole()`, once. `made` is final afterwards. `first_audio_s` and
+    `total_s` count from the order.
     """
 
-    model: ModelInfo
-    voice: str
-    format: AudioFormat
-    sample_rate_hz: int
-    seed: int
-    segments: tuple[Segment, ...]
-    ignored: tuple[str, ...] = ()
-    segments_begun: int = 0
-    clip_s: float | None = None
-    voice_cached: bool | None = None
-    report: SpeechReport = field(default_factory=SpeechReport)
-    duration_s: float = 0.0
-    times: Times = field(default_factory=Times)
+    plan: Plan
+    made: Made
+    ordered_at: float
+    recorder: Recorder
+    joined: bool = False
+    first_audio_s: float | None = None
+    total_s: float | None = None
     _first: bytes = b""
     _rest: AsyncGenerator[bytes] | None = None
-    _path: AudioPath | None = None
+    _ended: bool = False
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model that speaks."""
+        return self.plan.model.info
+
+    @property
+    def format(self) -> AudioFormat:
+        """The format of the bytes."""
+        return self.plan.format
+
+    @property
+    def cache(self) -> CacheResult:
+        """What the cache did for it."""
+        if self.made.found:
+            return CacheResult.HIT
+        if self.joined:
+            return CacheResult.JOINED
+        return CacheResult.MISS if self.plan.cached else CacheResult.OFF
+
+    @property
+    def tag(self) -> str:
+        """The same for all answers whose samples are the same: key and seed."""
+        return f"{self.plan.key[:32]}-{self.made.seed:x}"
 
     async def parts(self) -> AsyncGenerator[bytes]:
         """Yield the bytes as they are made. Closing it early stops the work.
 
         Raises:
-            WorkerDied, SynthesisFailed: what came so far is not the whole answer.
+            WorkerDied, SynthesisFailed, RequestTimedOut: what came so far is not the whole answer.
         """
-        assert self._rest is not None, "not begun"
-        async with aclosing(self._rest) as rest:
-            yield self._first
-            async for part in rest:
-                yield part
+        outcome = "cancelled"
+        try:
+            for start in range(0, len(self._first), _SLICE_BYTES):
+                yield self._first[start : start + _SLICE_BYTES]
+            if self._rest is not None:
+                async with aclosing(self._rest) as rest:
+                    async for part in rest:
+                        yield part
+            outcome = "spoken"
+        except VivavoceError as exc:
+            outcome = exc.code
+            raise
+        except Exception:
+            outcome = "error"
+            raise
+        finally:
+            self._end(outcome)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its bytes are at hand already, with exact sizes."""
+        return self.made.found
 
     async def whole(self) -> bytes:
         """Return all bytes, with exact sizes where the format has a place for them."""
@@ -102,217 +117,154 @@ class Speech:
         async with aclosing(self.parts()) as parts:
             async for part in parts:
                 whole += part
-        self.seal(whole, len(whole))
+        self.made.seal(whole, len(whole))
         return bytes(whole)
-
-    def seal(self, head: bytearray, total_bytes: int) -> None:
-        """Put exact sizes into the first bytes of a file all parts were written to."""
-        assert self._path is not None, "not begun"
-        self._path.seal(head, total_bytes)
 
     async def close(self) -> None:
         """Stop the work of a speech that nobody will iterate."""
         if self._rest is not None:
             await self._rest.aclose()
+        self._end("cancelled")
 
-
-@dataclass(frozen=True, slots=True)
-class _Clip:
-    """A reference on its way to a request: known already, or read and still to be listened to."""
-
-    key: str
-    known: HeardVoice | None = None
-    read: ReferenceClip | None = None
-    transcript: str | None = None
+    def _end(self, outcome: str) -> None:
+        """Log and count it, once."""
+        if self._ended:
+            return
+        self._ended = True
+        self.total_s = time.monotonic() - self.ordered_at
+        self.recorder.record(self, outcome)
 
 
 class SpeechService:
-    """Turns orders into speech, through whichever worker the model has."""
+    """Turns orders into speech: from the cache, along with others who want the same, or new."""
 
     def __init__(
-        self, models: Models, voices: Voices, references: ReferenceReader, voice_cache: VoiceCache
+        self,
+        models: Models,
+        voices: Voices,
+        studio: Studio,
+        workers: Workers,
+        recorder: Recorder,
+        cache_rules: CacheRules | None = None,
     ) -> None:
         self.models = models
         self.voices = voices
-        self.voice_cache = voice_cache
-        self.metrics = Metrics()
-        self._references = references
-        self._encoding = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="encode")
+        self.studio = studio
+        self.workers = workers
+        self.metrics = studio.metrics
+        self.draining = False
+        self.preloading: asyncio.Task[None] | None = None
+        self._recorder = recorder
+        self._cache_rules = cache_rules or CacheRules()
+        self._under_way: dict[tuple[str, bool], tuple[Made, Broadcast]] = {}
 
-    def check(self, order: SpeechOrder) -> tuple[Model, Speech, SpeechRequest]:
+    def start(self, *, preload: bool = False) -> None:
+        """Begin what is to be ready before the first request; nothing waits for it."""
+        if preload:
+            self.preloading = asyncio.create_task(self._preload(), name="preload")
+        else:
+            self.workers.refill()
+
+    def check(self, order: SpeechOrder) -> Plan:
         """Decide everything that can be decided without an engine. Quick; wakes nothing.
 
         Raises:
             InvalidRequest: the order cannot be fulfilled as it is.
         """
-        need = order.need
-        model = self.models.choose(order.model, need)
-        info = model.info
-        voice = self.voices.resolve(info, order.voice).id if need is Need.PRESET else ""
-        audio_format, rate_hz = choose_format(order)
-        language = choose_language(order, info)
-        segments = prepare_text(order.text, language, info)
-        seed = secrets.randbelow(MAX_SEED + 1) if order.seed is None else order.seed
-        speech = Speech(
-            model=info,
-            voice=voice or need.value,
-            format=audio_format,
-            sample_rate_hz=rate_hz,
-            seed=seed,
-            segments=segments,
-            ignored=ignored_wishes(order, info),
-        )
-        request = SpeechRequest(
-            segments,
-            voice,
-            seed,
-            language,
-            choose_instructions(order, info),
-            sampling=order.sampling,
-            max_new_tokens=order.max_new_tokens,
-            whole=order.whole,
-        )
-        return model, speech, request
+        return make_plan(order, self.models, self.voices, self._cache_rules)
 
     async def begin(self, order: SpeechOrder) -> Speech:
         """Return a speech whose first bytes are made, so that what can fail early has not.
 
-        Cancelling it cancels the work.
+        Cancelling it cancels the work, if nobody else waits for the same.
 
         Raises:
             InvalidRequest: the order cannot be fulfilled as it is.
+            ShuttingDown, ServerFull: it is not the time for it.
             EngineUnavailable: no engine could be started.
-            WorkerDied, SynthesisFailed: it ended before its first byte.
+            WorkerDied, SynthesisFailed, RequestTimedOut: it ended before its first byte.
         """
         ordered_at = time.monotonic()
+        if self.draining:
+            raise ShuttingDown("The server is shutting down and takes no more requests.")
         if len(order.text) > _LONG_TEXT_CHARS:  # takes a while to write out; others are served
-            model, speech, request = await asyncio.to_thread(self.check, order)
+            plan = await asyncio.to_thread(self.check, order)
         else:
-            model, speech, request = self.check(order)
-        clip = await self._read_clip(order, speech) if order.clip is not None else None
-        speech._rest = self._make(model, speech, request, clip, order.speed, ordered_at)
-        try:
-            speech._first = await anext(speech._rest)
-        except StopAsyncIteration:
-            raise SynthesisFailed("The engine made no sound for this text. Reword it.") from None
+            plan = self.check(order)
+        speech = self._kept(plan, ordered_at)
+        if speech is None:
+            speech = await self._listen(plan, ordered_at)
+        speech.first_audio_s = time.monotonic() - ordered_at
         return speech
+
+    def drain(self) -> None:
+        """Take no more requests; those under way go on."""
+        self.draining = True
 
     async def close(self) -> None:
         """End all workers. Nothing may be asked for afterwards."""
+        self.drain()
+        if self.preloading is not None:
+            self.preloading.cancel()
+            await asyncio.gather(self.preloading, return_exceptions=True)
         await self.models.close()
-        self._encoding.shutdown(wait=False, cancel_futures=True)
+        await self.workers.close()
+        await self.studio.audio_cache.close()
+        self.studio.close()
+        self._recorder.close()
 
-    async def _make(
-        self,
-        model: Model,
-        speech: Speech,
-        request: SpeechRequest,
-        clip: _Clip | None,
-        speed: float,
-        ordered_at: float,
-    ) -> AsyncGenerator[bytes]:
-        """Engine → stretch → resample → encode; what takes long on threads, off the event loop."""
-        loop = asyncio.get_running_loop()
-        outcome = "abandoned"
+    def _kept(self, plan: Plan, ordered_at: float) -> Speech | None:
+        """Return a speech from the cache's memory: full queues and absent models do not matter."""
+        entry = self.studio.audio_cache.get(plan.key) if plan.cached else None
+        if entry is None:
+            return None
+        return Speech(plan, Made.of(entry), ordered_at, self._recorder, _first=entry.data)
+
+    async def _listen(self, plan: Plan, ordered_at: float) -> Speech:
+        """Return a speech whose first bytes are made, for this request or another like it."""
+        made, broadcast, joined = self._find_or_make(plan)
+        speech = Speech(plan, made, ordered_at, self._recorder, joined, _rest=broadcast.listen())
+        assert speech._rest is not None
+        outcome = "cancelled"
         try:
-            worker = await model.ready_worker()
-            speech.times.worker_s = time.monotonic() - ordered_at
-            if clip is not None:
-                request = replace(request, reference=await self._listen(clip, speech, worker))
-            rate_hz = model.info.capabilities.sample_rate_hz
-            path = AudioPath(speech.format.name, rate_hz, speech.sample_rate_hz, speed)
-            speech._path = path
-            spoken = worker.speak(request)
-            async with aclosing(spoken.chunks) as chunks:
-                async for chunk in chunks:
-                    speech.segments_begun = chunk.segment + 1
-                    for piece in _slices(chunk.samples, round(_SLICE_S * rate_hz)):
-                        if path.quick:
-                            data = path.feed(piece)
-                        else:
-                            data = await loop.run_in_executor(self._encoding, path.feed, piece)
-                        speech.duration_s = path.duration_s
-                        if data:
-                            if speech.times.first_bytes_s is None:
-                                speech.times.first_bytes_s = time.monotonic() - ordered_at
-                            yield data
-            data = await loop.run_in_executor(self._encoding, path.flush)
-            speech.report = spoken.report
-            speech.duration_s = path.duration_s
-            outcome = "spoken"
-            yield data
+            speech._first = await anext(speech._rest)
+        except StopAsyncIteration:
+            outcome = SynthesisFailed.code
+            raise SynthesisFailed("The engine made no sound for this text. Reword it.") from None
         except VivavoceError as exc:
             outcome = exc.code
             raise
+        except Exception:
+            outcome = "error"
+            raise
         finally:
-            speech.times.total_s = time.monotonic() - ordered_at
-            self._note(speech, outcome)
+            if not speech._first:
+                speech._end(outcome)
+        return speech
 
-    async def _read_clip(self, order: SpeechOrder, speech: Speech) -> _Clip:
-        """Look a reference up; decode it if it is not known."""
-        assert order.clip is not None
-        started = time.monotonic()
-        transcript = choose_transcript(order)
-        key = VoiceCache.key(speech.model.id, order.clip, transcript)
-        known = self.voice_cache.get(key)
-        self.metrics.voice_cache.labels("hit" if known else "miss").inc()
-        speech.voice_cached = known is not None
-        read = None
-        if known is None:
-            read = await self._references.read(order.clip)
-        speech.clip_s = known.clip_s if known else read.duration_s if read else None
-        speech.times.listen_s = time.monotonic() - started
-        return _Clip(key, known, read, transcript)
+    def _find_or_make(self, plan: Plan) -> tuple[Made, Broadcast, bool]:
+        """Return an answer that is being made, and whether another request had begun it."""
+        if not plan.cached:
+            synthesis = Synthesis(plan, self.studio)
+            return synthesis.made, Broadcast(synthesis.run, 0), False
+        # Whole answers are made without haste: their segments may be made again.
+        wanted = (plan.key, plan.live)
+        if (found := self._under_way.get(wanted)) is not None and found[1].joinable:
+            return *found, True
+        synthesis = Synthesis(plan, self.studio)
+        broadcast = Broadcast(synthesis.run, self.studio.audio_cache.largest_bytes)
+        self._under_way[wanted] = (synthesis.made, broadcast)
+        broadcast.on_end(lambda: self._forget(wanted, broadcast))
+        return synthesis.made, broadcast, False
 
-    async def _listen(self, clip: _Clip, speech: Speech, worker: WorkerHandle) -> VoicePrompt:
-        """Return the voice of a reference, from now on known."""
-        if clip.known is not None:
-            return clip.known.prompt
-        assert clip.read is not None
-        started = time.monotonic()
-        prompt = await worker.listen(clip.read.samples, clip.transcript)
-        speech.times.listen_s = (speech.times.listen_s or 0) + time.monotonic() - started
-        self.voice_cache.put(clip.key, HeardVoice(prompt, clip.read.duration_s))
-        return prompt
+    def _forget(self, wanted: tuple[str, bool], broadcast: Broadcast) -> None:
+        found = self._under_way.get(wanted)
+        if found is not None and found[1] is broadcast:
+            del self._under_way[wanted]
 
-    def _note(self, speech: Speech, outcome: str) -> None:
-        """Log and count an answer that has ended, however."""
-        model, report, metrics = speech.model.id, speech.report, self.metrics
-        metrics.speech.labels(model, outcome).inc()
-        metrics.audio_s.labels(model).inc(speech.duration_s)
-        metrics.retries.labels(model).inc(len(report.faults))
-        if report.codes_per_s is not None:
-            metrics.codes_per_s.labels(model).observe(report.codes_per_s)
-        _log(speech, outcome)
-
-
-def _slices(samples: Samples, length: int) -> list[Samples]:
-    return [samples[i : i + length] for i in range(0, len(samples), length)]
-
-
-def _log(speech: Speech, outcome: str) -> None:
-    times = speech.times
-    log.info(
-        "speech",
-        outcome=outcome,
-        model=speech.model.id,
-        voice=speech.voice,
-        format=speech.format.name,
-        segments=len(speech.segments),
-        audio_s=round(speech.duration_s, 3),
-        faults=list(speech.report.faults) or None,
-        codes_per_s=_rounded(speech.report.codes_per_s),
-        voice_cached=speech.voice_cached,
-        listen_ms=_ms(times.listen_s),
-        worker_ms=_ms(times.worker_s),
-        first_bytes_ms=_ms(times.first_bytes_s),
-        total_ms=_ms(times.total_s),
-    )
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 1)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
+    async def _preload(self) -> None:
+        """Load the default model. If that fails the log tells; the first request tries again."""
+        try:
+            await self.models.default.load()
+        except VivavoceError:
+            self.workers.refill()

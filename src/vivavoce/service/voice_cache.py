@@ -47,6 +47,12 @@ class VoiceCache:
         self._voices.move_to_end(key)
         return voice
 
+    def clear(self) -> int:
+        """Forget all; return how many there were."""
+        count = len(self)
+        self._voices.clear()
+        return count
+
     def put(self, key: str, voice: HeardVoice) -> None:
         """Keep a voice; that which was unused for longest goes."""
         self._voices[key] = voice

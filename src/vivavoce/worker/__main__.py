@@ -1,7 +1,7 @@
-"""`python -m vivavoce.worker ENDPOINT`: started by `vivavoce.worker.handle`, not by people."""
+"""`python -m vivavoce.worker ENDPOINT ENGINE`: started by `process`, not by people."""
 
 import sys
 
 from vivavoce.worker.host import run
 
-run(sys.argv[1])
+run(*sys.argv[1:])

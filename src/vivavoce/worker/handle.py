@@ -1,13 +1,10 @@
-"""The server's end of a worker process: starts it, speaks through it, notices when it is gone."""
+"""The server's end of a worker: has it load, speaks through it, notices when it is gone."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
-import os
-import shutil
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -16,18 +13,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 import zmq
-import zmq.asyncio
 
-from vivavoce.errors import EngineUnavailable, SynthesisFailed, VivavoceError, WorkerDied
+from vivavoce.errors import (
+    EngineUnavailable,
+    OutOfMemory,
+    SynthesisFailed,
+    VivavoceError,
+    WorkerDied,
+)
 from vivavoce.types import AudioChunk, LoadProgress, SpeechReport, VoicePrompt
 from vivavoce.worker import messages as msg
+from vivavoce.worker.conversation import Conversation, Spoken
+from vivavoce.worker.process import WorkerProcess
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
     from vivavoce.engine.base import Options
     from vivavoce.types import Samples, SpeechRequest
+    from vivavoce.worker.conversation import Event
 
 log = structlog.get_logger("vivavoce.worker")
 
@@ -43,9 +47,9 @@ _SILENCE_S = 5.0
 class WorkerLimits:
     """How long a worker may take before it is given up.
 
-    `start_s`: for its engine to load, or to come further with that. `stall_s`: with requests
-    waiting and nothing coming from the engine, or between two signs of life. `stop_s`: to end when
-    asked to.
+    `start_s`: to start, and then to load its engine, or to come further with that. `stall_s`: with
+    requests waiting and nothing coming from the engine, or between two signs of life. `stop_s`: to
+    end when asked to.
     """
 
     start_s: float = 120.0
@@ -53,101 +57,115 @@ class WorkerLimits:
     stop_s: float = 5.0
 
 
-class Spoken:
-    """The audio of one request: its chunks as they come, and afterwards how it went."""
-
-    def __init__(self, chunks: AsyncGenerator[AudioChunk]) -> None:
-        self.chunks = chunks
-        self.report = SpeechReport()
-
-
-_Event = AudioChunk | SpeechReport | VoicePrompt | VivavoceError
-
-
-class _Conversation:
-    """What the worker says of one request, in order."""
-
-    def __init__(self, id: int) -> None:
-        self.id = id
-        self.over = False
-        self._events: asyncio.Queue[_Event] = asyncio.Queue()
-
-    def put(self, event: _Event) -> None:
-        self._events.put_nowait(event)
-
-    async def next(self) -> AudioChunk | SpeechReport | VoicePrompt:
-        """Return the next event; raise it if it is an error."""
-        event = await self._events.get()
-        self.over = not isinstance(event, AudioChunk)
-        if isinstance(event, VivavoceError):
-            raise event
-        return event
-
-
 class WorkerHandle:
-    """One worker process, from `start` to its end; a dead one is replaced, not restarted.
+    """One worker process, from `prepare` to its end; a dead one is replaced, not restarted.
 
-    All methods belong to the event loop that called `start`.
+    Prepared, it has what its engine is made of imported, and holds nothing of a GPU. Loaded, it can
+    speak. All methods belong to the event loop that called the first of them.
     """
 
-    def __init__(
-        self, engine: str, options: Options, sample_rate_hz: int, limits: WorkerLimits
-    ) -> None:
+    def __init__(self, engine: str, limits: WorkerLimits) -> None:
         self.engine = engine
         self.loading: LoadProgress | None = None
         self.memory_bytes = 0
+        self.gpu_bytes = 0
         self.engine_active = 0
         self.load_s = 0.0
-        self._options = options
-        self._window_samples = round(WINDOW_S * sample_rate_hz)
         self._limits = limits
+        self._window_samples = 0
         self._ids = itertools.count(1)
-        self._listeners: dict[int, _Conversation] = {}
+        self._listeners: dict[int, Conversation] = {}
         self._signs_of_life = 0
         self._death: str | None = None
         self._stopping = False
-        self._ready: asyncio.Future[None] | None = None
+        self._loaded = False
+        self._doing = ""
+        self._done: asyncio.Future[None] | None = None
         self._patience: asyncio.Timeout | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._process: Process | None = None
-        self._folder = ""
-        self._context: zmq.asyncio.Context | None = None
-        self._socket: zmq.asyncio.Socket | None = None
+        self._process = WorkerProcess()
 
     @property
     def alive(self) -> bool:
+        """Whether it has a process, which nobody has begun to stop."""
+        return self.pid is not None and self._death is None and not self._stopping
+
+    @property
+    def loaded(self) -> bool:
         """Whether it can be asked to speak."""
-        return self._process is not None and self._death is None and not self._stopping
+        return self._loaded and self.alive
 
     @property
     def pid(self) -> int | None:
         """The process's id, once it was started."""
-        return self._process.pid if self._process else None
+        return self._process.pid
 
     @property
     def active(self) -> int:
         """How many requests are listened to; `engine_active` is how many the engine last had."""
         return len(self._listeners)
 
-    async def start(self) -> None:
-        """Start the process and wait until its engine is loaded.
+    async def prepare(self) -> None:
+        """Start the process and wait until it has imported what it can before a load. Once.
 
         Raises:
-            EngineUnavailable: it failed to load, ended, or took longer than it may.
+            EngineUnavailable: it could not be started, ended, or took longer than it may.
         """
-        started = time.monotonic()
-        self._ready = asyncio.get_running_loop().create_future()
+        async with self._until_done("start"):
+            await self._process.start(self.engine)
+            self._tasks = [
+                asyncio.create_task(self._receive(), name=f"{self.engine}-receive"),
+                asyncio.create_task(self._watch_exit(), name=f"{self.engine}-exit"),
+            ]
+
+    async def load(self, options: Options, sample_rate_hz: int) -> None:
+        """Have the engine loaded, with a `prepare` before it if there was none. Once.
+
+        Raises:
+            EngineUnavailable: it failed to load (with `OutOfMemory`'s code if it did not fit into
+                memory), ended, or took longer than it may. The process is gone then.
+        """
+        began = time.monotonic()
+        if self.pid is None:
+            await self.prepare()
+        if not self.alive:
+            await self._bury("was stopped")
+            raise EngineUnavailable(
+                f"The {self.engine} engine's process {self._death} before it could load. "
+                "Send the request again: another is started."
+            )
+        self._window_samples = round(WINDOW_S * sample_rate_hz)
+        async with self._until_done("load"):
+            self._send(msg.Load(self.engine, options))
+        self._loaded = True
+        self._tasks.append(asyncio.create_task(self._watch_pulse(), name=f"{self.engine}-pulse"))
+        log.info(
+            "worker ready",
+            engine=self.engine,
+            pid=self.pid,
+            load_s=round(self.load_s, 3),
+            start_s=round(time.monotonic() - began, 3),
+        )
+
+    @contextlib.asynccontextmanager
+    async def _until_done(self, doing: str) -> AsyncIterator[None]:
+        """Wait until the worker has done what the body asks of it; else nothing is left of it."""
+        self._doing = doing
+        self._done = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._limits.start_s) as self._patience:
-                await self._launch()
-                await self._ready
+                try:
+                    yield
+                    await self._done
+                finally:
+                    self._done = None
         except TimeoutError:
             within = f"within {self._limits.start_s:g} s"
             if self.loading is not None:
                 within = f"and came no further than {self.loading.stage} {within}"
-            await self._bury(f"did not load its engine {within}")
+            await self._bury(f"did not {doing} {within}")
             raise EngineUnavailable(
-                f"The {self.engine} engine did not load {within}. "
+                f"The {self.engine} engine did not {doing} {within}. "
                 "If this machine needs longer, raise WORKER_START_TIMEOUT."
             ) from None
         except (OSError, zmq.ZMQError) as exc:
@@ -159,47 +177,14 @@ class WorkerHandle:
         except BaseException:
             await self._bury("was not wanted any more")
             raise
-        self._tasks.append(asyncio.create_task(self._watch_pulse(), name=f"{self.engine}-pulse"))
-        log.info(
-            "worker ready",
-            engine=self.engine,
-            pid=self.pid,
-            load_s=round(self.load_s, 3),
-            start_s=round(time.monotonic() - started, 3),
-        )
-
-    async def _launch(self) -> None:
-        """Start the process and listen to it."""
-        # The folder is this user's alone, so nobody else can connect.
-        self._folder = tempfile.mkdtemp(prefix="vivavoce-")
-        endpoint = f"ipc://{self._folder}/worker"
-        self._context = zmq.asyncio.Context()
-        self._socket = self._context.socket(zmq.PAIR)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SNDHWM, 0)
-        self._socket.setsockopt(zmq.RCVHWM, 0)
-        self._socket.bind(endpoint)
-        self._process = await asyncio.create_subprocess_exec(
-            # -P: not from the current folder, whatever modules may lie there.
-            *(sys.executable, "-P", "-m", "vivavoce.worker", endpoint),
-            stdin=asyncio.subprocess.PIPE,  # its closing tells the worker that the server is gone
-            # Ctrl-C in a terminal is for the server, which decides when workers end.
-            start_new_session=True,
-            # glibc keeps an arena per thread, and every request has a thread: under load one
-            # arena saves the embedded voice 130 MiB of 375, at no measurable cost in time.
-            env={"MALLOC_ARENA_MAX": "1", **os.environ},
-        )
-        self._tasks = [
-            asyncio.create_task(self._receive(), name=f"{self.engine}-receive"),
-            asyncio.create_task(self._watch_exit(), name=f"{self.engine}-exit"),
-        ]
 
     def speak(self, request: SpeechRequest) -> Spoken:
         """Ask for speech. Closing `chunks` early cancels the work at once.
 
         Raises (while iterated):
             SynthesisFailed: the engine gave up.
-            WorkerDied: the process ended, or hung and was killed.
+            OutOfMemory: there was no memory for it; the others go on.
+            WorkerDied: the process ended, broke down, or hung and was killed.
         """
 
         async def chunks() -> AsyncGenerator[AudioChunk]:
@@ -227,7 +212,8 @@ class WorkerHandle:
 
         Raises:
             SynthesisFailed: it could not.
-            WorkerDied: the process ended, or hung and was killed.
+            OutOfMemory: there was no memory for it.
+            WorkerDied: the process ended, broke down, or hung and was killed.
         """
         with self._conversation() as events:
             self._send(msg.Listen(events.id, transcript), samples.data.cast("B"))
@@ -236,23 +222,25 @@ class WorkerHandle:
             return event
 
     async def stop(self) -> None:
-        """End the process, kindly first. Requests still running fail."""
-        if self._process is None:
+        """End the process, kindly first. Requests still running fail, and so does a load."""
+        if self.pid is None:
             return
         if self._death is None:
             self._stopping = True
-            self._send(msg.Stop())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.stop_s):
-                    await self._process.wait()
+            if self._done is None:  # while it starts or loads it would not listen
+                self._send(msg.Stop())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._limits.stop_s):
+                        await self._process.wait()
         await self._bury("was stopped")
 
     @contextlib.contextmanager
-    def _conversation(self) -> Iterator[_Conversation]:
+    def _conversation(self) -> Iterator[Conversation]:
         """Begin a request; left before its end, the work for it is cancelled."""
         if self._death is not None:
             raise self._died()
-        events = _Conversation(next(self._ids))
+        assert self._loaded
+        events = Conversation(next(self._ids))
         self._listeners[events.id] = events
         try:
             yield events
@@ -262,29 +250,29 @@ class WorkerHandle:
                 self._send(msg.Cancel(events.id))
 
     def _send(self, message: msg.ToWorker, payload: memoryview | None = None) -> None:
-        """Hand a message to the socket, which queues without limit: nobody has to wait for it."""
-        if self._death is None and self._socket is not None:
-            head = msg.encode(message)
-            self._socket.send_multipart((head,) if payload is None else (head, payload))
+        if self._death is None:
+            self._process.send(message, payload)
 
     async def _receive(self) -> None:
-        assert self._socket is not None
         while True:
-            frames = await self._socket.recv_multipart()
+            message, payload = await self._process.receive()
             self._signs_of_life += 1
-            match msg.decode_from_worker(frames[0]):
+            match message:
                 case msg.Chunk(id, segment):
-                    samples = np.frombuffer(frames[1], np.float32)
+                    samples = np.frombuffer(payload, np.float32)
                     self._deliver(id, AudioChunk(samples, segment))
                 case msg.Done(id, report):
                     self._deliver(id, report)
                 case msg.Heard(id, prompt):
                     self._deliver(id, prompt)
-                case msg.Failed(id, message, code):
-                    self._deliver(id, SynthesisFailed(message, code=code))
-                case msg.Heartbeat(active, stalled_s, memory_bytes):
+                case msg.Failed(id, reason, OutOfMemory.code):
+                    self._deliver(id, OutOfMemory(reason))
+                case msg.Failed(id, reason, code):
+                    self._deliver(id, SynthesisFailed(reason, code=code))
+                case msg.Heartbeat(active, stalled_s, memory_bytes, gpu_bytes):
                     self.engine_active = active
                     self.memory_bytes = memory_bytes
+                    self.gpu_bytes = gpu_bytes
                     if stalled_s > self._limits.stall_s:
                         self._kill(f"made no progress for {stalled_s:.0f} s")
                 case msg.Loading(progress):
@@ -292,17 +280,20 @@ class WorkerHandle:
                 case msg.Ready(load_s):
                     self.load_s = load_s
                     self._settle(None)
-                case msg.LoadFailed(message):
-                    self._settle(EngineUnavailable(message))
+                case msg.LoadFailed(reason, code):
+                    self._settle(EngineUnavailable(reason, code=code))
                 case msg.Hello():
-                    self._send(msg.Load(self.engine, self._options))
+                    self._settle(None)
+                case msg.Broken(reason):
+                    self._send(msg.Stop())
+                    self._announce_death(f"broke down: {reason}")
 
     def _loads(self, progress: LoadProgress) -> None:
         """Note how far the load is: what comes further may take longer."""
         if progress == self.loading:
             return
         assert self._patience is not None
-        if self._ready is not None and not self._ready.done():
+        if self._done is not None and not self._done.done():
             self._patience.reschedule(asyncio.get_running_loop().time() + self._limits.start_s)
         before, self.loading = self.loading, progress
         tenths = _tenths(progress)
@@ -316,22 +307,20 @@ class WorkerHandle:
             total_mb=round(progress.total_bytes / 1e6) or None,
         )
 
-    def _deliver(self, id: int, event: _Event) -> None:
+    def _deliver(self, id: int, event: Event) -> None:
         listener = self._listeners.get(id)
         if listener is not None:  # else it has gone, and so will the work
             listener.put(event)
 
     def _settle(self, error: VivavoceError | None) -> None:
-        assert self._ready is not None
-        if self._ready.done():
+        if self._done is None or self._done.done():
             return
         if error is None:
-            self._ready.set_result(None)
+            self._done.set_result(None)
         else:
-            self._ready.set_exception(error)
+            self._done.set_exception(error)
 
     async def _watch_exit(self) -> None:
-        assert self._process is not None
         code = await self._process.wait()
         if not self._stopping:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
@@ -348,10 +337,8 @@ class WorkerHandle:
         self._kill(f"gave no sign of life for {silent_s:.0f} s")
 
     def _kill(self, reason: str) -> None:
-        assert self._process is not None
         self._announce_death(reason)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._process.kill()
 
     def _announce_death(self, reason: str) -> None:
         """Fail everything that waits for this worker, once."""
@@ -359,8 +346,13 @@ class WorkerHandle:
             return
         self._death = reason
         log.error("worker died", engine=self.engine, pid=self.pid, reason=reason, lost=self.active)
+        self._fail_all()
+
+    def _fail_all(self) -> None:
         self._settle(
-            EngineUnavailable(f"The {self.engine} engine's process {reason} while loading.")
+            EngineUnavailable(
+                f"The {self.engine} engine's process {self._death} while {self._doing}ing."
+            )
         )
         for listener in self._listeners.values():
             listener.put(self._died())
@@ -375,21 +367,15 @@ class WorkerHandle:
         """Make sure that nothing of it is left."""
         if self._death is None:
             self._death = reason
-        for listener in self._listeners.values():
-            listener.put(self._died())
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        self._fail_all()
+        if self.pid is not None:
+            self._process.kill()
             await self._process.wait()
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._socket is not None and self._context is not None:
-            self._socket.close()
-            self._context.term()
-            self._socket = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._process.clear_away()
 
 
 def _tenths(progress: LoadProgress) -> int:

@@ -1,9 +1,10 @@
-"""The worker process: loads one engine and speaks what it is told to.
+"""The worker process: imports one engine, loads it when told to, and speaks what it is told to.
 
 The main thread reads messages; each request runs on a thread of its own, which iterates the
 engine's stream and waits when its listener is a window behind. The process ends when it is told
 to, or when the server's end of its standard input closes: it never outlives the server, however
-that ended.
+that ended. An engine that breaks down is the end of its process, and the next one gets a clean
+device.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import zmq
 
 from vivavoce.engine import registry
+from vivavoce.engine.base import EngineBroken
 from vivavoce.errors import EngineUnavailable, VivavoceError
 from vivavoce.worker import messages as msg
 
@@ -31,22 +33,31 @@ if TYPE_CHECKING:
 HEARTBEAT_S = 1.0
 
 
-def run(endpoint: str) -> None:
+def run(endpoint: str, engine_name: str) -> None:
     """Connect to the server's socket and serve until told to stop."""
     threading.Thread(
         target=_exit_with_parent, args=(endpoint,), name="parent-watch", daemon=True
     ).start()
+    try:
+        registry.prepare(engine_name)
+    except Exception:  # a load meets it again, and answers for it
+        traceback.print_exc(file=sys.stderr)
     context = zmq.Context()
     wire = Wire(context, endpoint)
     wire.send(msg.Hello(os.getpid()))
     engine = _load(wire)
+    status = 0
     if engine is not None:
-        Host(engine, wire).serve()
-        engine.close()
+        host = Host(engine, wire)
+        host.serve()
+        if host.broken:
+            status = 1  # and its engine cannot be closed: what it waits for may never end
+        else:
+            engine.close()
     wire.close()
     context.term()
     # Not by returning: threads still inside native code abort an interpreter that shuts down.
-    os._exit(0)
+    os._exit(status)
 
 
 def _exit_with_parent(endpoint: str) -> None:
@@ -65,6 +76,7 @@ def _load(wire: Wire) -> Engine | None:
     if not isinstance(message, msg.Load):
         return None
     started = time.monotonic()
+    code = None
     try:
         if message.engine not in registry.ENGINE_NAMES:
             known = ", ".join(registry.ENGINE_NAMES)
@@ -73,14 +85,14 @@ def _load(wire: Wire) -> Engine | None:
             message.engine, message.options, lambda progress: wire.send_now(msg.Loading(progress))
         )
     except VivavoceError as exc:
-        reason = exc.message
+        reason, code = exc.message, exc.code
     except Exception as exc:
         traceback.print_exc(file=sys.stderr)
         reason = f"Loading the {message.engine} engine raised {exc!r}."
     else:
         wire.send(msg.Ready(time.monotonic() - started))
         return engine
-    wire.send(msg.LoadFailed(reason))
+    wire.send(msg.LoadFailed(reason, code))
     wire.receive()  # stay until told to stop: an end of its own could be noticed before the reason
     return None
 
@@ -139,9 +151,10 @@ class Wire:
 
 
 class Host:
-    """The requests of one engine, and its pulse."""
+    """The requests of one engine, and its pulse. `broken` tells whether it can serve no more."""
 
     def __init__(self, engine: Engine, wire: Wire) -> None:
+        self.broken = False
         self._engine = engine
         self._wire = wire
         self._running: dict[int, Running] = {}
@@ -212,6 +225,9 @@ class Host:
             self._wire.send(msg.Heard(id, prompt))
 
     def _fail(self, id: int, exc: Exception) -> None:
+        if isinstance(exc, EngineBroken):
+            self._break(exc)
+            return
         code = None
         if isinstance(exc, VivavoceError):
             message, code = exc.message, exc.code
@@ -220,10 +236,26 @@ class Host:
             message = f"The engine raised {type(exc).__name__}: {exc}"
         self._wire.send(msg.Failed(id, message, code))
 
+    def _break(self, exc: EngineBroken) -> None:
+        """Tell the server, once; it fails all requests, and says `Stop`.
+
+        Not an end of its own: that could be noticed before the reason.
+        """
+        if not self.broken:
+            self.broken = True
+            traceback.print_exception(exc, file=sys.stderr)
+            self._wire.send(msg.Broken(str(exc)))
+
     def _beat(self) -> None:
         while True:
-            stalled_s = self._progress.stalled_s()
-            self._wire.send(msg.Heartbeat(len(self._running), stalled_s, resident_bytes()))
+            self._wire.send(
+                msg.Heartbeat(
+                    active=len(self._running),
+                    stalled_s=self._progress.stalled_s(),
+                    memory_bytes=resident_bytes(),
+                    gpu_bytes=self._engine.gpu_bytes,
+                )
+            )
             time.sleep(HEARTBEAT_S)
 
 

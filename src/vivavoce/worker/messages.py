@@ -1,7 +1,8 @@
 """What the server and a worker say to each other, as MessagePack over a local socket.
 
     server → worker   Load, Speak, Credit, Cancel, Listen, Stop
-    worker → server   Hello, Loading, Ready, LoadFailed, Chunk, Done, Heard, Failed, Heartbeat
+    worker → server   Hello, Loading, Ready, LoadFailed, Chunk, Done, Heard, Failed, Heartbeat,
+                      Broken
 
 A `Chunk` and a `Listen` are followed by a second frame: the samples, float32 little-endian. Every
 `Speak` is answered by any number of `Chunk`s and one `Done` or `Failed`; a cancelled one by
@@ -81,6 +82,7 @@ class LoadFailed(Message, frozen=True):
     """The engine could not be loaded; the process waits for its end."""
 
     message: str
+    code: str | None = None
 
 
 class Chunk(Message, frozen=True):
@@ -116,16 +118,26 @@ class Heartbeat(Message, frozen=True):
     """Sent every second.
 
     `stalled_s` is how long requests have waited for the engine with nothing coming from it at all;
-    0 while it is idle or working. `memory_bytes` is the process's resident memory.
+    0 while it is idle or working. `memory_bytes` is the process's resident memory, `gpu_bytes` what
+    it holds of a GPU's.
     """
 
     active: int
     stalled_s: float
     memory_bytes: int
+    gpu_bytes: int
+
+
+class Broken(Message, frozen=True):
+    """The engine can do nothing more, nor answer its requests; `Stop` ends the process."""
+
+    reason: str
 
 
 ToWorker = Load | Speak | Credit | Cancel | Listen | Stop
-FromWorker = Hello | Loading | Ready | LoadFailed | Chunk | Done | Heard | Failed | Heartbeat
+FromWorker = (
+    Hello | Loading | Ready | LoadFailed | Chunk | Done | Heard | Failed | Heartbeat | Broken
+)
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

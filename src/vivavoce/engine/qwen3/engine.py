@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from vivavoce.engine.base import Engine
-from vivavoce.engine.qwen3 import catalog, checkpoint
+from vivavoce.engine.qwen3 import catalog, checkpoint, faults, warmup
 from vivavoce.engine.qwen3.budget import frame_budget
 from vivavoce.engine.qwen3.defaults import GenerationDefaults, read_defaults
 from vivavoce.engine.qwen3.device import place
@@ -16,9 +16,11 @@ from vivavoce.engine.qwen3.generation import Controls
 from vivavoce.engine.qwen3.model import Qwen3TTS
 from vivavoce.engine.qwen3.piece import Limits
 from vivavoce.engine.qwen3.prompt import PromptText, Reference
-from vivavoce.engine.qwen3.runner import Runner, Task
+from vivavoce.engine.qwen3.runner import Runner
 from vivavoce.engine.qwen3.sampling import Sampling
 from vivavoce.engine.qwen3.stream import QwenStream
+from vivavoce.engine.qwen3.turn import Task
+from vivavoce.errors import OutOfMemory
 from vivavoce.types import LoadProgress, Need, VoicePrompt
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Qwen3Engine(Engine):
 
     Options: `model`, a hub id or folder; `need`, what it is to be for; `device`, `dtype`, `offline`
     as the settings; `frame_budget` and `runaway_guard`, whether speech that does not end is given
-    up.
+    up; `warmup`, `tf32` and `cudnn_benchmark`, see `warmup.py`.
     """
 
     def __init__(
@@ -60,6 +62,21 @@ class Qwen3Engine(Engine):
         cls, options: Mapping[str, object], on_progress: Callable[[LoadProgress], None]
     ) -> Self:
         """See `Engine.load`: downloads the checkpoint if it is not at hand, then reads it."""
+        try:
+            return cls._load(options, on_progress)
+        except Exception as exc:
+            if not faults.is_out_of_memory(exc):
+                raise
+            short = faults.short_of(exc)
+        raise OutOfMemory(
+            f"{options['model']} does not fit into memory now{short}. Unload other models or end "
+            "other programs that use the card; or choose a smaller model, or another DEVICE."
+        )
+
+    @classmethod
+    def _load(
+        cls, options: Mapping[str, object], on_progress: Callable[[LoadProgress], None]
+    ) -> Self:
         placed = place(str(options.get("device", "auto")), str(options.get("dtype", "auto")))
         folder = checkpoint.fetch(
             str(options["model"]),
@@ -72,13 +89,34 @@ class Qwen3Engine(Engine):
             ),
         )
         on_progress(LoadProgress("reading weights"))
+        warmup.prepare(
+            placed.device,
+            tf32=bool(options.get("tf32", False)),
+            cudnn_benchmark=bool(options.get("cudnn_benchmark", False)),
+        )
         info = catalog.describe(options)
         # The codec takes little memory, and half precision is heard (and slower on most CPUs).
         model = Qwen3TTS.load(
             folder, placed.device, placed.dtype, torch.float32, attention=placed.attention
         )
         catalog.check_kind(info.id, model.config, Need(str(options["need"])))
-        return cls(info, model, read_defaults(folder), options)
+        engine = cls(info, model, read_defaults(folder), options)
+        if options.get("warmup", True) and warmup.pays(placed.device):
+            on_progress(LoadProgress("warming up"))
+            engine.warm_up()
+        return engine
+
+    def warm_up(self) -> None:
+        """Do what is done once, before anybody waits for it. See `warmup.py`.
+
+        Raises:
+            OutOfMemory, EngineBroken: as `Runner.call`. The engine is closed then.
+        """
+        try:
+            self._runner.call(lambda: warmup.warm_up(self._model))
+        except BaseException:
+            self.close()
+            raise
 
     def speak(self, request: SpeechRequest) -> QwenStream:
         """See `Engine.speak`."""
@@ -89,13 +127,21 @@ class Qwen3Engine(Engine):
         """See `Engine.steps`: frames, prefills and clips."""
         return self._runner.steps
 
+    @property
+    def gpu_bytes(self) -> int:
+        """See `Engine.gpu_bytes`: what torch has taken of it, in use or not."""
+        device = self._model.device
+        return torch.cuda.memory_reserved(device) if device.type == "cuda" else 0
+
     def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
         """See `Engine.listen`."""
         if self._model.speaker_encoder is None:
             return super().listen(samples, transcript)
-        device = self._model.talker.codec_head.weight.device
-        clip = torch.from_numpy(np.array(samples)).to(device)
-        heard = self._runner.call(lambda: self._model.listen(clip, transcript))
+        return self._runner.call(lambda: self._listen(samples, transcript))
+
+    def _listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
+        clip = torch.from_numpy(np.array(samples)).to(self._model.device)
+        heard = self._model.listen(clip, transcript)
         speaker = heard.speaker.float().cpu().numpy().tobytes()
         if heard.codes is None:
             return VoicePrompt(speaker)
@@ -133,7 +179,7 @@ class Qwen3Engine(Engine):
         )
 
     def _reference(self, heard: VoicePrompt) -> Reference:
-        device = self._model.talker.codec_head.weight.device
+        device = self._model.device
 
         def tensor(data: bytes, kind: str) -> torch.Tensor:
             return torch.from_numpy(np.frombuffer(data, kind).copy()).to(device)

@@ -82,7 +82,8 @@ class Generation:
     """Sequences that advance together, one frame a call.
 
     Rows are numbered from 0 in the order in which they joined; those after one that left move up.
-    What a row gives does not depend on the others. Not thread-safe.
+    What a row gives does not depend on the others. A `join` or `step` that raises has changed
+    nothing, and may be tried again. Not thread-safe.
     """
 
     def __init__(self, talker: Talker, pad_row: Tensor) -> None:
@@ -119,23 +120,24 @@ class Generation:
         if self._rows is not None and self._lengths:
             joining = self._rows.joined(joining, self._pad_row)
             cache = self._cache.joined(cache)
-        self._rows, self._cache = joining, cache
+        frame_cache = talker.code_predictor.new_cache(len(self) + batch)
+        # Nothing below needs memory, and nothing above has changed anything.
+        self._rows, self._cache, self._frame_cache = joining, cache, frame_cache
         self._lengths += lengths
         self._controls += controls
-        self._frame_cache = talker.code_predictor.new_cache(len(self))
 
     @torch.inference_mode()
     def keep(self, rows: list[int]) -> None:
         """Let all rows leave but these, given in ascending order."""
         if len(rows) == len(self):
             return
-        self._lengths = [self._lengths[row] for row in rows]
-        self._controls = [self._controls[row] for row in rows]
         index = torch.tensor(rows, dtype=torch.long, device=self._device)
         assert self._rows is not None
         self._rows = self._rows.kept(index)
-        self._cache = self._cache.kept(index)
-        self._frame_cache = self._talker.code_predictor.new_cache(len(self))
+        self._cache = self._cache.kept(rows)
+        self._frame_cache = self._frame_cache.kept(rows)
+        self._lengths = [self._lengths[row] for row in rows]
+        self._controls = [self._controls[row] for row in rows]
 
     @torch.inference_mode()
     def first_logits(self) -> Tensor:
@@ -163,7 +165,6 @@ class Generation:
         assert r is not None
         sampled = any(c.talker.do_sample or c.predictor.do_sample for c in self._controls)
         first = self._choose_first(r, self.first_logits(), sampled)
-        r.seen.scatter_(1, first[:, None], True)
         needs = Needs.of([c.predictor for c in self._controls])
         noise = gumbel(r.seeds, r.frames, range(1, 16), _CODES) if sampled else None
 
@@ -184,7 +185,7 @@ class Generation:
 
         rest = talker.code_predictor(r.hidden, talker.embed_codec(first), choose, self._frame_cache)
         codes = torch.cat((first[:, None], rest), dim=1)
-        self._advance(r, talker.embed_frames(codes))
+        self._advance(r, codes)
         return codes
 
     def _choose_first(self, r: _Rows, logits: Tensor, sampled: bool) -> Tensor:
@@ -203,17 +204,19 @@ class Generation:
         )
         return torch.where(r.talker_samples[:, 0], draw(kept, noise), likeliest)
 
-    def _advance(self, r: _Rows, embedded: Tensor) -> None:
-        """Run the talker on the frame just made, [B, H], and the next row of text."""
+    def _advance(self, r: _Rows, codes: Tensor) -> None:
+        """Run the talker on the frame just made, codes [B, 16], and the next row of text."""
+        embedded = self._talker.embed_frames(codes)
         place = torch.minimum(r.frames, r.trailing_ends)
         text = r.trailing[torch.arange(len(place), device=self._device), place]
         span = max(self._lengths) + 1
         if span > self._cache.capacity:
             self._cache = self._cache.grown(_CACHE_BLOCK)
         hidden = self._talker((embedded + text)[:, None], r.positions[:, None], span, self._cache)
-        r.hidden = hidden[:, -1]
-        r.positions = r.positions + 1
-        r.frames = r.frames + 1
+        positions, frames = r.positions + 1, r.frames + 1
+        # Nothing below needs memory; what is above may be done again.
+        r.seen.scatter_(1, codes[:, :1], True)
+        r.hidden, r.positions, r.frames = hidden[:, -1], positions, frames
         self._lengths = [length + 1 for length in self._lengths]
 
     def _begin(

@@ -88,9 +88,17 @@ class KVCache:
             torch.cat((mine.values, others.values), dim=1),
         )
 
-    def kept(self, index: Tensor) -> KVCache:
-        """Return a copy of some of the sequences."""
-        return KVCache(self.keys[:, index], self.values[:, index])
+    def kept(self, rows: list[int]) -> KVCache:
+        """Return some of the sequences, in ascending order, moved up where they are.
+
+        This cache is of no use afterwards. A copy would need as much memory again, and letting
+        sequences go is how memory is made room for.
+        """
+        for new, old in enumerate(rows):
+            if new != old:
+                self.keys[:, new] = self.keys[:, old]
+                self.values[:, new] = self.values[:, old]
+        return KVCache(self.keys[:, : len(rows)], self.values[:, : len(rows)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,11 @@ class Qwen3TTS:
         prompts = PromptBuilder(config, tokenizer, talker)
         return cls(config, tokenizer, talker, decoder, encoder, speaker, prompts)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.talker.codec_head.weight.device
+
     @torch.inference_mode()
     def listen(self, samples: Tensor, text: str | None) -> Reference:
         """Return the voice of a clip, samples [n] at 24 kHz; with its transcript, in context."""
@@ -105,7 +110,6 @@ class Qwen3TTS:
     @torch.inference_mode()
     def decode(self, frames: list[list[int]], state: CodecState) -> tuple[Samples, CodecState]:
         """Return the sound of a stream's next frames, 16 codes each, and its state after them."""
-        device = self.talker.codec_head.weight.device
-        codes = torch.tensor(frames, device=device).T[None]
+        codes = torch.tensor(frames, device=self.device).T[None]
         samples, state = self.codec_decoder(codes, state)
         return samples[0].float().cpu().numpy(), state

@@ -1,0 +1,16 @@
+"""What the HTTP surface takes from its clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """Lengths of texts and bodies; how long a client may take to send, and to take, anything."""
+
+    max_input_chars: int
+    max_body_bytes: int
+    max_upload_bytes: int
+    receive_timeout_s: float = 30.0
+    send_timeout_s: float = 60.0

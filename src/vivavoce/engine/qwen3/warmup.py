@@ -1,0 +1,58 @@
+"""What is done once in a process, so that no request waits for it: before a load, and after it.
+
+The first use of each kernel, shape and library costs a CUDA device time. A processor has next to
+nothing of the kind, so there nothing is warmed up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from vivavoce.engine.qwen3.generation import Controls, Generation
+from vivavoce.engine.qwen3.piece import CHUNK_FRAMES
+from vivavoce.engine.qwen3.prompt import PromptText
+
+if TYPE_CHECKING:
+    from vivavoce.engine.qwen3.model import Qwen3TTS
+
+_SENTENCE = "The quick brown fox jumps over the lazy dog. "
+_TEXTS = ("Ready.", _SENTENCE, 8 * _SENTENCE)
+"""From the shortest to what is about the longest piece that a text is cut into."""
+
+_FRAMES = 3
+
+
+def prepare(device: torch.device, *, tf32: bool, cudnn_benchmark: bool) -> None:
+    """Choose how this process computes on a CUDA device; the processor has no such choice.
+
+    `tf32`: matrices and convolutions in fp32 are multiplied with 10 bits of fraction. Said in
+    either case, since torch's own choice differs between the two. `cudnn_benchmark`: each new shape
+    of a convolution is computed in every way there is, and the fastest kept.
+    """
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = cudnn_benchmark
+
+
+def pays(device: torch.device) -> bool:
+    """Tell whether `warm_up` saves the first listener more than a moment there."""
+    return device.type == "cuda"
+
+
+def warm_up(model: Qwen3TTS) -> None:
+    """Speak for nobody: short and long texts, alone and together, chunks of every size.
+
+    Changes nothing that is heard later. By the thread that is to speak: libraries keep things for
+    each.
+    """
+    generation = Generation(model.talker, model.prompts.pad_row())
+    for text in _TEXTS:
+        generation.join([model.prompts.build(PromptText(text))], [Controls()])
+        for _ in range(_FRAMES):
+            generation.step()
+    state = model.codec_decoder.start(1)
+    for frames in CHUNK_FRAMES:
+        _, state = model.decode([[0] * 16] * frames, state)

@@ -1,0 +1,45 @@
+"""What tells one answer's audio from all others."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from vivavoce import __version__
+
+if TYPE_CHECKING:
+    from vivavoce.service.model import Model
+    from vivavoce.service.order import SpeechOrder
+    from vivavoce.types import SpeechRequest
+
+
+def audio_key(
+    order: SpeechOrder,
+    model: Model,
+    request: SpeechRequest,
+    rate_hz: int,
+    transcript: str | None,
+) -> str:
+    """Return SHA-256, in hex, over everything that changes the bytes.
+
+    The text is that which the engine is given, so spellings that are spoken alike share their
+    audio. Without a seed of the client's the one drawn is left out: any will do. Whether the
+    answer is streamed is left out as well: its samples are the same.
+    """
+    parts = (
+        __version__,
+        model.fingerprint,
+        request.segments,
+        request.voice,
+        request.language,
+        request.instructions,
+        request.sampling,
+        request.max_new_tokens,
+        order.seed,
+        order.format,
+        rate_hz,
+        order.speed,
+        None if order.clip is None else hashlib.sha256(order.clip).hexdigest(),
+        transcript,
+    )
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,108 @@
+"""What is decided about an order before anything is made: model, voice, format, text, seed."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vivavoce.service.cache.key import audio_key
+from vivavoce.service.order import (
+    MAX_SEED,
+    choose_format,
+    choose_instructions,
+    choose_language,
+    choose_transcript,
+    ignored_wishes,
+    prepare_text,
+)
+from vivavoce.types import Need, SpeechRequest
+
+if TYPE_CHECKING:
+    from vivavoce.audio.formats import AudioFormat
+    from vivavoce.service.model import Model
+    from vivavoce.service.models import Models
+    from vivavoce.service.order import SpeechOrder
+    from vivavoce.service.voices import Voices
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRules:
+    """What is remembered unless a request says otherwise: drawn speech without a seed, clones."""
+
+    unseeded: bool = True
+    clones: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An order as it will be fulfilled.
+
+    `request` is what the engine is asked; its `reference` is still missing for a clip. `key` tells
+    the audio from all other; two plans of one key differ in nothing that is heard but, without a
+    seed of the client's, the seed. `cached`: it may be looked up and remembered.
+    """
+
+    order: SpeechOrder
+    model: Model
+    voice: str
+    format: AudioFormat
+    sample_rate_hz: int
+    language: str | None
+    transcript: str | None
+    request: SpeechRequest
+    ignored: tuple[str, ...]
+    key: str
+    cached: bool
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody may listen while it is made."""
+        return not self.order.whole
+
+
+def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRules) -> Plan:
+    """Decide everything that can be decided without an engine. Quick; wakes nothing.
+
+    Raises:
+        InvalidRequest: the order cannot be fulfilled as it is.
+    """
+    need = order.need
+    model = models.choose(order.model, need)
+    info = model.info
+    voice = voices.resolve(info, order.voice).id if need is Need.PRESET else ""
+    audio_format, rate_hz = choose_format(order)
+    language = choose_language(order, info)
+    request = SpeechRequest(
+        prepare_text(order.text, language, info),
+        voice,
+        secrets.randbelow(MAX_SEED + 1) if order.seed is None else order.seed,
+        language,
+        choose_instructions(order, info),
+        sampling=order.sampling,
+        max_new_tokens=order.max_new_tokens,
+        whole=order.whole,
+    )
+    transcript = choose_transcript(order) if need is Need.CLONE else None
+    return Plan(
+        order=order,
+        model=model,
+        voice=voice or need.value,
+        format=audio_format,
+        sample_rate_hz=rate_hz,
+        language=language,
+        transcript=transcript,
+        request=request,
+        ignored=ignored_wishes(order, info),
+        key=audio_key(order, model, request, rate_hz, transcript),
+        cached=_cached(order, model, rules),
+    )
+
+
+def _cached(order: SpeechOrder, model: Model, rules: CacheRules) -> bool:
+    if order.cache is not None:
+        return order.cache
+    if order.need is Need.CLONE and not rules.clones:
+        return False
+    draws = model.info.capabilities.sampling and order.sampling.temperature != 0
+    return rules.unseeded or order.seed is not None or not draws

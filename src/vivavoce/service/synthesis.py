@@ -1,0 +1,304 @@
+"""How one answer is made: its turn, its clip, its model, its speech, its bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from vivavoce.errors import RequestTimedOut, ServerFull
+from vivavoce.service.audio_path import AudioPath
+from vivavoce.service.cache.entry import CachedAudio
+from vivavoce.service.deadline import Deadline
+from vivavoce.service.voice_cache import HeardVoice, VoiceCache
+from vivavoce.types import SpeechReport, Usage
+
+if TYPE_CHECKING:
+    from vivavoce.service.admission import Admission
+    from vivavoce.service.broadcast import Emit
+    from vivavoce.service.cache.audio import AudioCache
+    from vivavoce.service.metrics import Metrics
+    from vivavoce.service.plan import Plan
+    from vivavoce.service.reference import ReferenceClip, ReferenceReader
+    from vivavoce.types import Samples, VoicePrompt
+    from vivavoce.worker.conversation import Spoken
+    from vivavoce.worker.handle import WorkerHandle
+
+# Encoded at a time, so that a long sentence's first bytes need not wait for its last.
+_SLICE_S = 0.5
+
+
+@dataclass(slots=True)
+class Times:
+    """Seconds that the stages of an answer took; None: there was no such stage.
+
+    `queue_s` waiting for a turn, `load_s` for a worker, `listen_s` reading and hearing a clip,
+    `inference_s` waiting for the engine, `encode_s` turning its samples into bytes.
+    """
+
+    queue_s: float | None = None
+    load_s: float | None = None
+    listen_s: float | None = None
+    inference_s: float | None = None
+    encode_s: float | None = None
+
+
+@dataclass(slots=True)
+class Made:
+    """What is known of an answer, more and more while it is made; shared by all who listen to it.
+
+    `found`: it was not made but found in a slower tier of the cache. For a cloned voice `clip_s`
+    is the length of its clip, and `voice_cached` tells whether it was known already.
+    """
+
+    seed: int
+    found: bool = False
+    complete: bool = False
+    segments_begun: int = 0
+    clip_s: float | None = None
+    voice_cached: bool | None = None
+    report: SpeechReport = field(default_factory=SpeechReport)
+    duration_s: float = 0.0
+    times: Times = field(default_factory=Times)
+    path: AudioPath | None = None
+
+    @classmethod
+    def of(cls, entry: CachedAudio) -> Made:
+        """Return what is known of an answer that was kept."""
+        return cls(
+            entry.seed,
+            found=True,
+            complete=True,
+            report=SpeechReport(Usage(entry.input_tokens, entry.output_tokens)),
+            duration_s=entry.duration_s,
+        )
+
+    def take(self, entry: CachedAudio) -> None:
+        """Become what is known of an answer that was kept."""
+        of = Made.of(entry)
+        self.seed, self.found, self.complete = of.seed, True, True
+        self.report, self.duration_s = of.report, of.duration_s
+
+    def seal(self, head: bytearray, total_bytes: int) -> None:
+        """Put exact sizes into the first bytes of the whole answer; a kept one has them."""
+        if self.path is not None:
+            self.path.seal(head, total_bytes)
+
+    def as_entry(self, whole: bytes) -> CachedAudio:
+        """Return what is kept of the answer whose bytes these are."""
+        usage = self.report.usage
+        return CachedAudio(
+            whole, self.seed, self.duration_s, usage.input_tokens, usage.output_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    """A reference on its way to a request: known already, or read and still to be listened to."""
+
+    key: str
+    known: HeardVoice | None = None
+    read: ReferenceClip | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """What all answers are made with."""
+
+    admission: Admission
+    audio_cache: AudioCache
+    voice_cache: VoiceCache
+    references: ReferenceReader
+    metrics: Metrics
+    request_timeout_s: float
+    encoding: Executor = field(
+        default_factory=lambda: ThreadPoolExecutor(os.cpu_count() or 2, "encode")
+    )
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self.encoding.shutdown(wait=False, cancel_futures=True)
+
+
+class Synthesis:
+    """The making of one answer, as the work of a `Broadcast`. `made` tells how far it is."""
+
+    def __init__(self, plan: Plan, studio: Studio) -> None:
+        self.plan = plan
+        self.made = Made(plan.request.seed)
+        self._studio = studio
+        self._stage = "queue"
+
+    async def run(self, emit: Emit) -> None:
+        """Find the answer in the cache, or make it; hand out its bytes; keep it.
+
+        Raises:
+            ServerFull: no turn, or none in time.
+            RequestTimedOut: it took longer than it may.
+            InvalidRequest: the clip cannot be used.
+            EngineUnavailable, WorkerDied, SynthesisFailed: what came so far is not the whole.
+        """
+        with self.plan.model.wanted():
+            if self.plan.cached:
+                entry = await self._studio.audio_cache.find(self.plan.key)
+                if entry is not None:
+                    self.made.take(entry)
+                    await emit(entry.data)
+                    return
+            limit_s = self._studio.request_timeout_s
+            deadline = Deadline(limit_s)
+            try:
+                async with deadline:
+                    await self._in_turn(emit, deadline)
+            except TimeoutError:
+                if not deadline.expired:
+                    raise
+                raise self._timed_out(limit_s) from None
+
+    async def _in_turn(self, emit: Emit, deadline: Deadline) -> None:
+        plan, times = self.plan, self.made.times
+        asked_at = time.monotonic()
+        async with self._studio.admission.slot(live=plan.live):
+            times.queue_s = time.monotonic() - asked_at
+            self._studio.metrics.queue_s.observe(times.queue_s)
+            self._stage = "clip"
+            clip = await self._read_clip() if plan.order.clip is not None else None
+            self._stage = "load"
+            async with AsyncExitStack() as stack:
+                began = time.monotonic()
+                opening = self._open_path()
+                with deadline.paused():
+                    worker = await stack.enter_async_context(plan.model.use())
+                times.load_s = time.monotonic() - began
+                self._stage = "speech"
+                request = plan.request
+                if clip is not None:
+                    request = replace(request, reference=await self._listen(clip, worker))
+                path = self.made.path = await opening
+                await self._speak(worker.speak(request), path, emit, deadline)
+
+    def _open_path(self) -> asyncio.Future[AudioPath]:
+        """Begin to make the way from samples to bytes: the first one imports half of FFmpeg."""
+        plan, rate_hz = self.plan, self.plan.model.info.capabilities.sample_rate_hz
+        return asyncio.get_running_loop().run_in_executor(
+            self._studio.encoding,
+            lambda: AudioPath(plan.format.name, rate_hz, plan.sample_rate_hz, plan.order.speed),
+        )
+
+    async def _speak(self, spoken: Spoken, path: AudioPath, emit: Emit, deadline: Deadline) -> None:
+        """Engine → stretch → resample → encode."""
+        plan, made, times = self.plan, self.made, self.made.times
+        kept = _Kept(self._studio.audio_cache.largest_bytes if plan.cached else 0)
+        times.inference_s = times.encode_s = 0.0
+
+        async def hand_out(data: bytes) -> None:
+            if data:
+                kept.add(data)
+                # A listener's pause is not the engine's; one that hears it is given time anew.
+                with deadline.paused(afresh=plan.live):
+                    await emit(data)
+
+        slice_samples = round(_SLICE_S * plan.model.info.capabilities.sample_rate_hz)
+        async with aclosing(spoken.chunks) as chunks:
+            while True:
+                began = time.monotonic()
+                chunk = await anext(chunks, None)
+                times.inference_s += time.monotonic() - began
+                if chunk is None:
+                    break
+                made.segments_begun = chunk.segment + 1
+                for piece in _slices(chunk.samples, slice_samples):
+                    await hand_out(await self._encode(path, piece))
+        rest = await self._encode(path, None)
+        made.report = spoken.report
+        made.complete = True
+        kept.add(rest)
+        if (whole := kept.whole()) is not None:
+            made.seal(whole, len(whole))
+            self._studio.audio_cache.put(plan.key, made.as_entry(bytes(whole)))
+        if rest:
+            await emit(rest)
+
+    async def _encode(self, path: AudioPath, samples: Samples | None) -> bytes:
+        """Return the bytes that samples, shape [n], make; without any, the rest of the file.
+
+        What takes long is done on threads, off the event loop.
+        """
+        began = time.monotonic()
+        work = path.flush if samples is None else partial(path.feed, samples)
+        if path.quick:
+            data = work()
+        else:
+            data = await asyncio.get_running_loop().run_in_executor(self._studio.encoding, work)
+        times = self.made.times
+        times.encode_s = (times.encode_s or 0.0) + time.monotonic() - began
+        self.made.duration_s = path.duration_s
+        return data
+
+    async def _read_clip(self) -> _Clip:
+        """Look a reference up; decode it if it is not known."""
+        plan, made, studio = self.plan, self.made, self._studio
+        assert plan.order.clip is not None
+        began = time.monotonic()
+        key = VoiceCache.key(plan.model.info.id, plan.order.clip, plan.transcript)
+        known = studio.voice_cache.get(key)
+        studio.metrics.voice_cache.labels("hit" if known else "miss").inc()
+        made.voice_cached = known is not None
+        read = None if known else await studio.references.read(plan.order.clip)
+        made.clip_s = known.clip_s if known else read.duration_s if read else None
+        made.times.listen_s = time.monotonic() - began
+        return _Clip(key, known, read)
+
+    async def _listen(self, clip: _Clip, worker: WorkerHandle) -> VoicePrompt:
+        """Return the voice of a reference, from now on known."""
+        if clip.known is not None:
+            return clip.known.prompt
+        assert clip.read is not None
+        began = time.monotonic()
+        prompt = await worker.listen(clip.read.samples, self.plan.transcript)
+        times = self.made.times
+        times.listen_s = (times.listen_s or 0.0) + time.monotonic() - began
+        self._studio.voice_cache.put(clip.key, HeardVoice(prompt, clip.read.duration_s))
+        return prompt
+
+    def _timed_out(self, limit_s: float) -> RequestTimedOut | ServerFull:
+        if self._stage == "queue":
+            return ServerFull(
+                f"The server was full for {limit_s:g} s. Try again later, or have the operator "
+                "raise MAX_CONCURRENT_REQUESTS.",
+                retry_after_s=30,
+            )
+        return RequestTimedOut(
+            f"The answer was not made within {limit_s:g} s. Send a shorter text, or have the "
+            "operator raise REQUEST_TIMEOUT."
+        )
+
+
+class _Kept:
+    """The bytes of an answer, until they are more than may be kept."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._bytes = bytearray()
+        self._keeping = limit_bytes > 0
+
+    def add(self, data: bytes) -> None:
+        """Keep these as well, or give up."""
+        if self._keeping:
+            self._bytes += data
+            if len(self._bytes) > self._limit_bytes:
+                self._keeping = False
+                self._bytes = bytearray()
+
+    def whole(self) -> bytearray | None:
+        """Return all of them, if they were few enough."""
+        return self._bytes if self._keeping else None
+
+
+def _slices(samples: Samples, length: int) -> list[Samples]:
+    return [samples[i : i + length] for i in range(0, len(samples), length)]
