@@ -36,8 +36,32 @@ GIVEN = {
         "https://a.example, https://b.example",
         ("https://a.example", "https://b.example"),
     ),
+    "IDLE_TIMEOUT": ("0", 0.0),
+    "PRELOAD": ("true", True),
+    "STANDBY": ("true", True),
+    "MAX_LOADED_MODELS": ("1", 1),
+    "WARMUP": ("false", False),
+    "TF32": ("true", True),
+    "CUDNN_BENCHMARK": ("true", True),
+    "MAX_CONCURRENT_REQUESTS": ("4", 4),
+    "MAX_QUEUE_DEPTH": ("0", 0),
+    "REQUEST_TIMEOUT": ("60", 60.0),
+    "SEND_TIMEOUT": ("5", 5.0),
+    "RECEIVE_TIMEOUT": ("5", 5.0),
+    "AUDIO_CACHE_MAX": ("0", 0),
+    "AUDIO_CACHE_MB": ("8", 8),
+    "AUDIO_CACHE_DIR": ("/var/cache/vivavoce", "/var/cache/vivavoce"),
+    "AUDIO_CACHE_DIR_MB": ("8", 8),
+    "AUDIO_CACHE_URL": ("redis://127.0.0.1/1", "redis://127.0.0.1/1"),
+    "AUDIO_CACHE_TTL": ("60", 60),
+    "CACHE_UNSEEDED": ("false", False),
+    "CACHE_CLONES": ("true", True),
+    "API_KEYS": ("sk-one-1234, sk-two-1234", ("sk-one-1234", "sk-two-1234")),
+    "API_KEYS_FILE": ("keys.json", "keys.json"),
+    "PUBLIC_LISTS": ("true", True),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
     "WORKER_START_TIMEOUT": ("2.5", 2.5),
-    "WORKER_STALL_TIMEOUT": ("7", 7.0),
+    "WORKER_TIMEOUT": ("7", 7.0),
     "SHUTDOWN_TIMEOUT": ("0", 0),
     "LOG_LEVEL": ("debug", "debug"),
     "LOG_FORMAT": ("json", "json"),
@@ -64,9 +88,20 @@ IMPOSSIBLE = [
     ("VOICE_ALIASES", '{"narrator": 1}'),
     ("WORKER_START_TIMEOUT", "0"),
     ("WORKER_START_TIMEOUT", "inf"),
-    ("WORKER_STALL_TIMEOUT", "-1"),
-    ("WORKER_STALL_TIMEOUT", "nan"),
+    ("WORKER_TIMEOUT", "-1"),
+    ("WORKER_TIMEOUT", "nan"),
     ("SHUTDOWN_TIMEOUT", "-1"),
+    ("IDLE_TIMEOUT", "-1"),
+    ("PRELOAD", "maybe"),
+    ("MAX_LOADED_MODELS", "0"),
+    ("MAX_CONCURRENT_REQUESTS", "0"),
+    ("MAX_QUEUE_DEPTH", "-1"),
+    ("REQUEST_TIMEOUT", "0"),
+    ("SEND_TIMEOUT", "inf"),
+    ("RECEIVE_TIMEOUT", "nan"),
+    ("AUDIO_CACHE_MAX", "-1"),
+    ("AUDIO_CACHE_MB", "0"),
+    ("AUDIO_CACHE_URL", "http://127.0.0.1"),
     ("LOG_LEVEL", "loud"),
     ("LOG_FORMAT", "xml"),
 ]
@@ -151,16 +186,16 @@ def test_an_impossible_value_is_named(
 
 
 def test_an_impossible_value_in_the_file_is_named() -> None:
-    Path(".env").write_text("WORKER_STALL_TIMEOUT=soon\n")
-    with pytest.raises(SettingsError, match=r"WORKER_STALL_TIMEOUT=soon is not possible"):
+    Path(".env").write_text("WORKER_TIMEOUT=soon\n")
+    with pytest.raises(SettingsError, match=r"WORKER_TIMEOUT=soon is not possible"):
         load_settings()
 
 
 def test_an_unknown_name_in_the_file_is_an_error_with_a_suggestion() -> None:
-    Path(".env").write_text("WORKER_STAL_TIMEOUT=5\n")
-    with pytest.raises(SettingsError, match="no setting WORKER_STAL_TIMEOUT") as caught:
+    Path(".env").write_text("WORKER_TIMEOT=5\n")
+    with pytest.raises(SettingsError, match="no setting WORKER_TIMEOT") as caught:
         load_settings()
-    assert "Did you mean WORKER_STALL_TIMEOUT?" in caught.value.message
+    assert "Did you mean WORKER_TIMEOUT?" in caught.value.message
 
 
 def test_an_unknown_name_like_no_other_gets_the_list() -> None:
@@ -186,7 +221,7 @@ def test_a_file_that_is_not_text_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("PORT", "99999"), ("ENGINE", "foo"), ("WORKER_STALL_TIMEOUT", "nan"), ("VOICE_ALIASES", "x")],
+    [("PORT", "99999"), ("ENGINE", "foo"), ("WORKER_TIMEOUT", "nan"), ("VOICE_ALIASES", "x")],
 )
 def test_the_server_does_not_start_on_an_impossible_value(name: str, text: str) -> None:
     assert_stopped_with_one_line(serve(**{name: text}), f"{name}={text} is not possible")

@@ -386,12 +386,18 @@ class Settings(BaseSettings):
         Field(alias="LOG_FORMAT", description="auto: coloured on a terminal, JSON elsewhere."),
     ] = "auto"
 
-    @field_validator("cors_origins", "api_keys", mode="before")
+    @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        # Empty parts stay, to be refused: a key that was not filled in must not open the server.
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
     @field_validator("voice_aliases", mode="before")
     @classmethod
@@ -428,7 +434,7 @@ def settings_table() -> str:
         shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
         if isinstance(default, bool):
             shown = shown.lower()
-        if default in ((), {}):
+        if default in ((), {}, ""):
             shown = "(none)"
         lines.append(f"| `{field.alias}` | {values} | {shown} | {field.description} |")
     return "\n".join(lines) + "\n"
