@@ -41,16 +41,19 @@ class Bare:
         self._engine: Engine = registry.load(engine)
         self._service = build_service(Settings.model_construct(engine=engine))
 
-    def speak(self, text: str, format_name: str, seed: int) -> Made:
+    def speak(
+        self, text: str, format_name: str, seed: int, instructions: str | None = None
+    ) -> Made:
         """Make one answer, as the server would."""
-        _, speech, request = self._service.check(SpeechOrder(text, format=format_name, seed=seed))
+        order = SpeechOrder(text, format=format_name, seed=seed, instructions=instructions)
+        plan = self._service.check(order)
         rate_hz = self._engine.info.capabilities.sample_rate_hz
         length = round(_SLICE_S * rate_hz)
         parts: list[bytes] = []
         first_s = 0.0
         began = time.perf_counter()
-        path = AudioPath(format_name, rate_hz, speech.sample_rate_hz, 1.0)
-        for chunk in self._engine.speak(request):
+        path = AudioPath(format_name, rate_hz, plan.sample_rate_hz, 1.0)
+        for chunk in self._engine.speak(plan.request):
             for start in range(0, len(chunk.samples), length):
                 if data := path.feed(chunk.samples[start : start + length]):
                     first_s = first_s or time.perf_counter() - began

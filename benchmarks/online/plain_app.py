@@ -7,6 +7,7 @@ cost, and so the measure of what vivavoce adds, on whatever machine and however 
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from pathlib import Path
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 
 class Body(BaseModel):
-    """What is looked at of a request: nothing but the format."""
+    """What is looked at of a request: the format, and how often a part leaves; 0: at once."""
 
     input: str
     response_format: str
+    interval_s: float = 0.0
 
 
 def create_app(parts: dict[str, list[bytes]]) -> FastAPI:
@@ -35,13 +37,25 @@ def create_app(parts: dict[str, list[bytes]]) -> FastAPI:
 
     @app.post("/v1/audio/speech")
     async def create_speech(body: Body) -> StreamingResponse:
-        async def stream() -> AsyncIterator[bytes]:
-            for part in parts[body.response_format]:
-                yield part
-
-        return StreamingResponse(stream(), media_type="application/octet-stream")
+        send = _paced if body.interval_s else _at_once
+        stream = send(parts[body.response_format], body.interval_s)
+        return StreamingResponse(stream, media_type="application/octet-stream")
 
     return app
+
+
+async def _at_once(parts: list[bytes], _: float) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def _paced(parts: list[bytes], interval_s: float) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    due_s = loop.time()
+    for part in parts:
+        due_s += interval_s
+        await asyncio.sleep(due_s - loop.time())
+        yield part
 
 
 def run(parts_file: Path) -> None:

@@ -22,6 +22,8 @@ class Plan:
     overhead_requests: int = 200
     throughput_rounds: int = 5
     throughput_requests: int = 160
+    stream_listeners: int = 64
+    stream_s: float = 10.0
     limit_s: float = 220.0
     begun: float = field(default_factory=time.monotonic)
 
@@ -43,5 +45,7 @@ def quick() -> Plan:
         overhead_requests=30,
         throughput_rounds=1,
         throughput_requests=64,
+        stream_listeners=8,
+        stream_s=2.0,
         limit_s=30.0,
     )

@@ -286,6 +286,7 @@ class Settings(BaseSettings):
         str,
         Field(
             alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+            pattern=r"^$|^https?://",
             description="Collector that OpenTelemetry traces are sent to, such as "
             "http://127.0.0.1:4318; none if empty. Needs vivavoce[otel].",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ def watch(metrics: Metrics, service: SpeechService) -> None:
     admission, memory = service.studio.admission, service.studio.audio_cache.memory
     metrics.queue_depth.set_function(lambda: admission.waiting)
     metrics.running.set_function(lambda: admission.running)
+    metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
     metrics.audio_cache_bytes.set_function(lambda: memory.bytes)
     metrics.audio_cache_entries.set_function(lambda: len(memory))
     for model in service.models.all:

@@ -63,6 +63,7 @@ class Metrics:
         self.queue_s = self._histogram("queue_seconds", "How long requests waited", _SECONDS)
         self.queue_depth = self._gauge("queue_depth", "Requests that wait")
         self.running = self._gauge("running", "Answers being made")
+        self.tasks = self._gauge("tasks", "Tasks of the event loop: at rest, always as many")
         self.refused = self._counter("queue_refused", "Requests refused since the server was full")
         self.loads = self._counter(
             "model_loads", "Loads by how they ended: ready, or the error's code", "model", "outcome"

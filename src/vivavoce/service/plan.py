@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CacheRules:
-    """What is remembered unless a request says otherwise: drawn speech without a seed, clones."""
+    """What is remembered unless a request says otherwise: drawn speech without a seed, clones.
 
+    Not `enabled`, nothing is, whatever a request says.
+    """
+
+    enabled: bool = True
     unseeded: bool = True
     clones: bool = False
 
@@ -93,13 +97,20 @@ def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRu
         language=language,
         transcript=transcript,
         request=request,
-        ignored=ignored_wishes(order, info),
+        ignored=_ignored(order, model, rules),
         key=audio_key(order, model, request, rate_hz, transcript),
         cached=_cached(order, model, rules),
     )
 
 
+def _ignored(order: SpeechOrder, model: Model, rules: CacheRules) -> tuple[str, ...]:
+    ignored = ignored_wishes(order, model.info)
+    return (*ignored, "cache") if order.cache and not rules.enabled else ignored
+
+
 def _cached(order: SpeechOrder, model: Model, rules: CacheRules) -> bool:
+    if not rules.enabled:
+        return False
     if order.cache is not None:
         return order.cache
     if order.need is Need.CLONE and not rules.clones:

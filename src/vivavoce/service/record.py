@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from vivavoce.errors import ServerFull
 from vivavoce.service.trace import RequestTrace, Stage
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Recorder:
         model, cache = speech.model.id, speech.cache
         m.speech.labels(model, outcome).inc()
         m.audio_cache.labels(cache).inc()
+        if outcome == ServerFull.code:
+            m.refused.inc()
         if speech.first_audio_s is not None:
             m.first_audio_s.labels(model, cache).observe(speech.first_audio_s)
         if outcome != "spoken":

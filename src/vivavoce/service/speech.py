@@ -120,11 +120,11 @@ class Speech:
         self.made.seal(whole, len(whole))
         return bytes(whole)
 
-    async def close(self) -> None:
+    async def close(self, outcome: str = "cancelled") -> None:
         """Stop the work of a speech that nobody will iterate."""
         if self._rest is not None:
             await self._rest.aclose()
-        self._end("cancelled")
+        self._end(outcome)
 
     def _end(self, outcome: str) -> None:
         """Log and count it, once."""
@@ -211,7 +211,7 @@ class SpeechService:
         await self.workers.close()
         await self.studio.audio_cache.close()
         self.studio.close()
-        self._recorder.close()
+        await asyncio.to_thread(self._recorder.close)  # it sends what is left
 
     def _kept(self, plan: Plan, ordered_at: float) -> Speech | None:
         """Return a speech from the cache's memory: full queues and absent models do not matter."""

@@ -58,7 +58,6 @@ class Made:
 
     seed: int
     found: bool = False
-    complete: bool = False
     segments_begun: int = 0
     clip_s: float | None = None
     voice_cached: bool | None = None
@@ -73,7 +72,6 @@ class Made:
         return cls(
             entry.seed,
             found=True,
-            complete=True,
             report=SpeechReport(Usage(entry.input_tokens, entry.output_tokens)),
             duration_s=entry.duration_s,
         )
@@ -81,7 +79,7 @@ class Made:
     def take(self, entry: CachedAudio) -> None:
         """Become what is known of an answer that was kept."""
         of = Made.of(entry)
-        self.seed, self.found, self.complete = of.seed, True, True
+        self.seed, self.found = of.seed, True
         self.report, self.duration_s = of.report, of.duration_s
 
     def seal(self, head: bytearray, total_bytes: int) -> None:
@@ -216,7 +214,6 @@ class Synthesis:
                     await hand_out(await self._encode(path, piece))
         rest = await self._encode(path, None)
         made.report = spoken.report
-        made.complete = True
         kept.add(rest)
         if (whole := kept.whole()) is not None:
             made.seal(whole, len(whole))

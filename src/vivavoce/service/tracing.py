@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -54,8 +55,8 @@ class OtlpTraces:
 
     def __init__(self, endpoint: str) -> None:
         """Start the thread that sends to `endpoint`, a base URL such as http://127.0.0.1:4318."""
-        self._endpoint = endpoint
-        self._quieter = _Quieter(endpoint)
+        self._collector = urlsplit(endpoint).netloc.rpartition("@")[2]  # no password in the log
+        self._quieter = _Quieter(self._collector)
         self._quieter.install()
         self._exporter = OTLPSpanExporter(
             endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_LIMIT_S
@@ -99,7 +100,7 @@ class OtlpTraces:
         if closing.is_alive():
             # Ends its retries, and so the thread.
             self._exporter.shutdown()  # type: ignore[no-untyped-call]
-            log.warning("last traces not delivered", collector=self._endpoint)
+            log.warning("last traces not delivered", collector=self._collector)
 
     def _shut_down(self) -> None:
         self._provider.shutdown()
@@ -111,9 +112,9 @@ class _Quieter(logging.Handler):
 
     _sdk = logging.getLogger("opentelemetry")
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, collector: str) -> None:
         super().__init__(logging.WARNING)
-        self._endpoint = endpoint
+        self._collector = collector
         self._quiet_until = 0.0
         self._unsaid = 0
 
@@ -137,7 +138,7 @@ class _Quieter(logging.Handler):
         log.warning(
             "opentelemetry warns",
             reason=record.getMessage(),
-            collector=self._endpoint,
+            collector=self._collector,
             unsaid=self._unsaid,
             exc_info=record.exc_info,
         )

@@ -52,6 +52,7 @@ class SharedTier:
         ttl_s: int,
         *,
         get_timeout_s: float = GET_TIMEOUT_S,
+        put_timeout_s: float = PUT_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect to nothing yet: a server that is not there is none of the caller's business.
@@ -59,9 +60,10 @@ class SharedTier:
         Raises:
             SettingsError: the redis package is missing, or `url` is none that it understands.
         """
-        self._pool, self._redis = _client(url)
+        self._pool, self._redis = _client(url, put_timeout_s)
         self._ttl_s = ttl_s
         self._get_timeout_s = get_timeout_s
+        self._put_timeout_s = put_timeout_s
         self._turns = asyncio.Semaphore(_CONNECTIONS)
         self._breaker = Breaker(clock)
         self._trouble = Trouble("shared", clock)
@@ -71,9 +73,9 @@ class SharedTier:
         return await self._ask("get", self._get_timeout_s, partial(self._fetch, PREFIX + key))
 
     async def put(self, key: str, entry: CachedAudio) -> None:
-        """Send an answer. May take `PUT_TIMEOUT_S`."""
+        """Send an answer, within `put_timeout_s`."""
         if len(entry.data) <= MAX_VALUE_BYTES:
-            await self._ask("put", PUT_TIMEOUT_S, partial(self._store, PREFIX + key, entry))
+            await self._ask("put", self._put_timeout_s, partial(self._store, PREFIX + key, entry))
 
     async def clear(self) -> int:
         """Remove all answers, other replicas' too; return how many went in `CLEAR_TIMEOUT_S`.
@@ -97,7 +99,7 @@ class SharedTier:
     async def close(self) -> None:
         """Close all connections."""
         try:
-            async with asyncio.timeout(PUT_TIMEOUT_S):
+            async with asyncio.timeout(self._put_timeout_s):
                 await self._pool.disconnect()
         except Exception as exc:
             self._trouble.tell("close", exc)
@@ -140,8 +142,8 @@ class SharedTier:
         await self._redis.set(name, packed, ex=self._ttl_s)
 
 
-def _client(url: str) -> tuple[ConnectionPool, Any]:
-    """Return a client, not connected, and its connections.
+def _client(url: str, timeout_s: float) -> tuple[ConnectionPool, Any]:
+    """Return a client, not connected, and its connections. No step of theirs takes `timeout_s`.
 
     No message here shows the URL or what the library says of it: both may hold the password.
 
@@ -161,9 +163,9 @@ def _client(url: str) -> tuple[ConnectionPool, Any]:
         ) from None
     if url.startswith("valkey"):  # the same protocol under a name that the library does not know
         url = "redis" + url.removeprefix("valkey")
-    ours = {
-        "socket_timeout": PUT_TIMEOUT_S,
-        "socket_connect_timeout": PUT_TIMEOUT_S,
+    ours: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),
         "decode_responses": False,
         "encoding": "utf-8",
@@ -172,7 +174,9 @@ def _client(url: str) -> tuple[ConnectionPool, Any]:
     try:
         _check_unescaped(url)
         pool = ConnectionPool(**{**parse_url(url), **ours})
-        pool.make_connection()  # finds options that there are not; connects to nothing
+        pool.connection_class(
+            **pool.connection_kwargs
+        )  # finds options that there are not; connects to nothing
     except (ValueError, TypeError, RedisError):
         raise SettingsError(
             "AUDIO_CACHE_URL is no address of a Valkey or Redis server. Write it as "
