@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.online import fresh, overhead, report, streams, voice
+from benchmarks.online import cached, fresh, overhead, report, streams, voice
 from benchmarks.online.figures import Figures
 from benchmarks.online.machine import facts
 from benchmarks.online.plan import Plan, quick
@@ -37,7 +37,7 @@ def main() -> None:
     now = datetime.now(UTC)
     about = {"taken_at": now.isoformat(timespec="seconds"), "quick": given.quick, **facts()}
     figures = Figures()
-    for part in (fresh, voice, overhead, streams):
+    for part in (fresh, voice, cached, overhead, streams):
         part.measure(plan, progress, figures)
     about["run_s"] = round(time.monotonic() - plan.begun, 1)
     console.print(report.table(figures, reasons=console.width >= _WIDTH))

@@ -78,20 +78,22 @@ class Admission:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was given a slot in the same moment
+            if not turn.cancelled():  # it was given a slot in the same moment
                 self._hand_on()
-            else:
+            elif turn in queue:
                 queue.remove(turn)
             raise
 
     def _hand_on(self) -> None:
         """Give a slot that became free to whoever is next."""
-        queue = self._next()
-        if queue is None:
-            self.running -= 1
+        while (queue := self._next()) is not None:
+            turn = queue.popleft()
+            if turn.cancelled():  # who waited is leaving in this moment
+                continue
+            self._live_in_a_row = self._live_in_a_row + 1 if queue is self._live else 0
+            turn.set_result(None)
             return
-        self._live_in_a_row = self._live_in_a_row + 1 if queue is self._live else 0
-        queue.popleft().set_result(None)
+        self.running -= 1
 
     def _next(self) -> deque[_Turn] | None:
         if self._live and (not self._batch or self._live_in_a_row < LIVE_IN_A_ROW):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import time
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
@@ -14,7 +15,7 @@ import structlog
 from vivavoce.errors import EngineUnavailable, ModelInUse, VivavoceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from vivavoce.engine.base import Options
     from vivavoce.service.metrics import Metrics
@@ -143,8 +144,7 @@ class Model:
         """
         async with self._hold() as worker:
             yield worker
-            self._proved = True
-            self._failures.forget()
+            self._served(worker)
 
     async def load(self) -> None:
         """Be loaded.
@@ -163,37 +163,34 @@ class Model:
         """
         if self._wanted:
             raise ModelInUse(
-                f"Model {self.info.id} is in use by {self._wanted} requests. Unload it when they "
+                f"Model {self.info.id} is in use, or requests wait for it. Unload it when they "
                 "have ended."
             )
         await self.unload("asked")
 
     async def unload(self, reason: str) -> None:
         """Take no more requests, serve those that have the worker, then end it."""
-        if self._unloading is None:
-            self._unloading = asyncio.create_task(
-                self._unload(reason),
-                name=f"unload {self.info.id}",
-                context=contextvars.Context(),
-            )
-        await asyncio.wait({self._unloading})
+        await asyncio.wait({self._unloading or self._begin_ending(self._unload(reason))})
 
     async def close(self) -> None:
         """End the worker, whatever it is doing. No other takes its place."""
         self._closed = True
         if self._idle_timer is not None:
             self._idle_timer.cancel()
+        loading = self._loading
         tasks = [task for task in (self._starting, self._unloading) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if loading is not None:  # if it had failed already, its clearing away was cut short
+            await loading.stop()
         await self._end_worker()
 
     @asynccontextmanager
     async def _hold(self) -> AsyncIterator[WorkerHandle]:
         with self.wanted():
-            while self._unloading is not None:
-                await asyncio.wait({self._unloading})
+            while (ending := self._ending()) is not None:
+                await asyncio.wait({ending})
             self._users += 1
             try:
                 yield await self._ready_worker()
@@ -212,7 +209,6 @@ class Model:
         if (worker := self.worker) is not None:
             return worker
         if self._starting is None:
-            self._note_early_death()
             self._failures.check(self.info.id, self.failure)
             # A context of its own: a worker's log lines belong to no request.
             self._starting = asyncio.create_task(
@@ -229,7 +225,6 @@ class Model:
             raise
 
     async def _start(self) -> WorkerHandle:
-        await self._end_worker()  # clear away a dead one
         await self._room.make(self)
         began = time.monotonic()
         log.info("model loading", model=self.info.id, engine=self.info.engine)
@@ -273,30 +268,53 @@ class Model:
         self._failures.count()
         log.error("model failed to load", model=self.info.id, reason=str(error))
 
-    def _note_early_death(self) -> None:
-        """Count a worker that died before it had served anybody like one that did not load."""
-        if self._worker is not None and not self._proved:
+    def _served(self, worker: WorkerHandle) -> None:
+        """Note that this worker is good for something."""
+        if worker is self._worker:
             self._proved = True
-            self._failures.count()
+            self._failures.forget()
+
+    def _ending(self) -> asyncio.Task[None] | None:
+        """Return what ends the worker, if it is unloaded or has died: the next one comes after it.
+
+        A dead one keeps its place until it is cleared away, and waits for no other place meanwhile.
+        """
+        dead = self._worker is not None and self.worker is None
+        if dead and self._unloading is None and self._starting is None and not self._closed:
+            return self._begin_ending(self._end_worker())
+        return self._unloading
+
+    def _begin_ending(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        self._unloading = asyncio.create_task(
+            work, name=f"unload {self.info.id}", context=contextvars.Context()
+        )
+        # Not by the task itself: one that is cancelled before its first step never comes so far.
+        self._unloading.add_done_callback(self._ended)
+        return self._unloading
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._unloading = None
 
     async def _unload(self, reason: str) -> None:
-        try:
-            if self._starting is not None:
-                await asyncio.wait({self._starting})
-            while self._users:
-                self._unused.clear()
-                await self._unused.wait()
-            if self._worker is not None:
-                await self._end_worker()
-                self._metrics.unloads.labels(self.info.id, reason).inc()
-                log.info("model unloaded", model=self.info.id, reason=reason)
-        finally:
-            self._unloading = None
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+        while self._users:
+            self._unused.clear()
+            await self._unused.wait()
+        if self._worker is not None:
+            await self._end_worker()
+            self._metrics.unloads.labels(self.info.id, reason).inc()
+            log.info("model unloaded", model=self.info.id, reason=reason)
 
     async def _end_worker(self) -> None:
-        worker, self._worker = self._worker, None
+        worker = self._worker
         if worker is not None:
+            if not worker.alive and not self._proved:
+                self._proved = True
+                self._failures.count()  # it died before it had served anybody: no better than none
             await worker.stop()
+        # Only now: if this is cancelled, `close` must find the worker.
+        self._worker = None
         self._claimed = False
 
     def _rest(self) -> None:
@@ -311,9 +329,7 @@ class Model:
     def _on_idle(self) -> None:
         self._idle_timer = None
         if not self._wanted and self._unloading is None and self._starting is None:
-            self._unloading = asyncio.create_task(
-                self._unload("idle"), name=f"unload {self.info.id}", context=contextvars.Context()
-            )
+            self._begin_ending(self._unload("idle"))
 
     def _is_closed(self) -> EngineUnavailable:
         return EngineUnavailable(f"Model {self.info.id} is shutting down.")
@@ -344,7 +360,7 @@ class Failures:
         why = failure.message if failure else f"Model {model_id} died as soon as it was used."
         raise EngineUnavailable(
             f"{why} This happened {self._in_a_row} times in a row; the next attempt is made in "
-            f"{left_s:.0f} s.",
+            f"{math.ceil(left_s)} s.",
             code=failure.code if failure else None,
             retry_after_s=left_s,
         )

@@ -28,6 +28,7 @@ class Workers:
         self._limits = limits
         self._standby = standby
         self._waiting: WorkerHandle | None = None
+        self._coming: WorkerHandle | None = None
         self._preparing: asyncio.Task[None] | None = None
 
     @property
@@ -56,16 +57,17 @@ class Workers:
         if self._preparing is not None:
             self._preparing.cancel()
             await asyncio.gather(self._preparing, return_exceptions=True)
-        if self._waiting is not None:
-            await self._waiting.stop()
+        for worker in (self._coming, self._waiting):
+            if worker is not None:
+                await worker.stop()
 
     async def _prepare(self) -> None:
         try:
             if self._waiting is not None:  # it has died
                 await self._waiting.stop()
-            worker = WorkerHandle(self._engine, self._limits)
+            worker = self._coming = WorkerHandle(self._engine, self._limits)
             await worker.prepare()
-            self._waiting = worker
+            self._waiting, self._coming = worker, None
             log.info("worker on standby", engine=self._engine, pid=worker.pid)
         except EngineUnavailable as exc:
             log.warning("no worker on standby", engine=self._engine, reason=exc.message)
