@@ -5,6 +5,7 @@
 #   make check      only the quick part: style, types, layers
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
+#   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
 #   make parity     compare with that package live: 12 GB of memory, ten minutes
@@ -15,8 +16,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
+SOAK_MINUTES ?= 20
 
-.PHONY: serve test check bench bench-offline newcomer goldens parity clean
+.PHONY: serve test check bench bench-offline soak newcomer goldens parity clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -35,6 +37,9 @@ bench: $(VENV)/installed-test
 
 bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 	$(BIN)/python -m benchmarks.offline
+
+soak: $(VENV)/installed-test
+	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)
 
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
+import wave
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from typing import TYPE_CHECKING, Self
 
 import httpx
+import numpy as np
 
 from expected import TEXT
 
@@ -39,6 +42,21 @@ def speak(server: Server, instructions: str = "", **fields: object) -> httpx.Res
 
 def post(server: Server, path: str, body: object = None, **headers: str) -> httpx.Response:
     return httpx.post(server.url + path, json=body, headers=headers, **_QUICK)
+
+
+def clone(server: Server, **fields: str) -> httpx.Response:
+    """Upload a clip, to be spoken in its voice."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, 8000, 0, "NONE", ""))
+        tone = np.sin(2 * np.pi * 150 * np.arange(16000) / 8000)
+        out.writeframes((tone * 9000).astype("<i2").tobytes())
+    return httpx.post(
+        f"{server.url}{SPEECH}/clone",
+        files={"file": ("clip.wav", file.getvalue())},
+        data={"input": "Hello there.", "response_format": "pcm", **fields},
+        **_QUICK,
+    )
 
 
 def get(server: Server, path: str) -> httpx.Response:
@@ -78,6 +96,12 @@ def at_rest(server: Server) -> bool:
 def worker_of(server: Server) -> dict | None:
     """Return the default model's worker as /health shows it; None without one."""
     return get(server, "/health").json()["models"][0]["worker"]
+
+
+def active(server: Server) -> int:
+    """Return how many requests the default model's worker has; 0 without one."""
+    worker = worker_of(server)
+    return worker["active_requests"] if worker else 0
 
 
 def counted(server: Server, series: str) -> float:

@@ -337,7 +337,7 @@ def test_it_plays_while_the_rest_is_made(only_player) -> None:
     only_player(
         "import sys; sys.stdin.buffer.read(10_000); open('gate', 'w'); sys.stdin.buffer.read()"
     )
-    done = vivavoce("say", TEXT, "--instructions", "gate=gate after=10", WORKER_STALL_TIMEOUT="10")
+    done = vivavoce("say", TEXT, "--instructions", "gate=gate after=10", WORKER_TIMEOUT="10")
     assert done.returncode == 0
 
 

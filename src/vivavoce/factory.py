@@ -132,7 +132,11 @@ def build_service(settings: Settings) -> SpeechService:
         studio,
         workers,
         Recorder(metrics, _traces(settings)),
-        CacheRules(unseeded=settings.cache_unseeded, clones=settings.cache_clones),
+        CacheRules(
+            enabled=settings.audio_cache_max > 0,
+            unseeded=settings.cache_unseeded,
+            clones=settings.cache_clones,
+        ),
     )
     watch(metrics, service)
     return service

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,56 +21,18 @@ from vivavoce.engine.fake import CHUNK_SAMPLES, SAMPLE_RATE_HZ, FakeEngine
 from vivavoce.errors import EngineUnavailable, SynthesisFailed, WorkerDied
 from vivavoce.types import AudioChunk, Segment, SpeechRequest
 from vivavoce.worker.handle import WINDOW_S, WorkerHandle, WorkerLimits
+from workers import TEXTS, ask, children, has_ended, spoken, until, worker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
-TEXTS = ("Good morning.", "The train leaves at noon.", "Do not be late!")
 STALL_S = 1.5
-
-
-def ask(*texts: str, seed: int = 7, switches: str = "", voice: str = "sine") -> SpeechRequest:
-    segments = tuple(Segment(text) for text in texts or TEXTS)
-    return SpeechRequest(segments, voice, seed, instructions=switches)
-
-
-@asynccontextmanager
-async def worker(
-    engine: str = "fake", limits: WorkerLimits | None = None
-) -> AsyncIterator[WorkerHandle]:
-    handle = WorkerHandle(engine, {}, SAMPLE_RATE_HZ, limits or WorkerLimits())
-    await handle.start()
-    try:
-        yield handle
-    finally:
-        await handle.stop()
-
-
-async def spoken(handle: WorkerHandle, request: SpeechRequest) -> list[AudioChunk]:
-    return [chunk async for chunk in handle.speak(request).chunks]
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - processes set no events here
-            await asyncio.sleep(0.01)
 
 
 def assert_same(heard: list[AudioChunk], expected: list[AudioChunk]) -> None:
     assert [chunk.segment for chunk in heard] == [chunk.segment for chunk in expected]
     for one, other in zip(heard, expected, strict=True):
         np.testing.assert_array_equal(one.samples, other.samples)
-
-
-def has_ended(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def children() -> set[int]:
-    return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
 @pytest.fixture
@@ -330,9 +292,9 @@ def test_a_process_that_gives_no_sign_of_life_is_killed() -> None:
 async def failure_of(engine: str, limits: WorkerLimits | None = None) -> str:
     """Start a worker that cannot start; return the reason it gives."""
     before = children()
-    handle = WorkerHandle(engine, {}, SAMPLE_RATE_HZ, limits or WorkerLimits())
+    handle = WorkerHandle(engine, limits or WorkerLimits())
     with pytest.raises(EngineUnavailable) as caught:
-        await handle.start()
+        await handle.load({}, SAMPLE_RATE_HZ)
     assert not handle.alive
     assert children() == before
     await handle.stop()
@@ -409,8 +371,8 @@ def test_a_start_that_is_cancelled_leaves_nothing(
     before = children()
 
     async def main() -> None:
-        handle = WorkerHandle("embedded", {}, SAMPLE_RATE_HZ, WorkerLimits())
-        starting = asyncio.create_task(handle.start())
+        handle = WorkerHandle("embedded", WorkerLimits())
+        starting = asyncio.create_task(handle.load({}, SAMPLE_RATE_HZ))
         await asyncio.wait([starting], timeout=delay_s)
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -427,9 +389,9 @@ def test_a_start_that_is_cancelled_leaves_nothing(
 
 def test_stopping_ends_the_process_and_removes_its_folder(temporary: Path) -> None:
     async def main() -> None:
-        handle = WorkerHandle("fake", {}, SAMPLE_RATE_HZ, WorkerLimits())
+        handle = WorkerHandle("fake", WorkerLimits())
         await handle.stop()  # nothing to stop yet
-        await handle.start()
+        await handle.load({}, SAMPLE_RATE_HZ)
         assert len(os.listdir(temporary)) == 1
         chunks = handle.speak(ask(switches="chunks=500")).chunks
         await anext(chunks)
@@ -476,8 +438,8 @@ from vivavoce.types import Segment, SpeechRequest
 from vivavoce.worker.handle import WorkerHandle, WorkerLimits
 
 async def main():
-    handle = WorkerHandle("fake", {}, 24000, WorkerLimits())
-    await handle.start()
+    handle = WorkerHandle("fake", WorkerLimits())
+    await handle.load({}, 24000)
     request = SpeechRequest((Segment("Hello there."),), "sine", 7, instructions=sys.argv[1])
     async for _ in handle.speak(request).chunks:
         print("worker", handle.pid, flush=True)

@@ -14,7 +14,7 @@ import structlog
 from starlette.responses import Response
 
 from vivavoce.api.errors import AnswerCut, error_body
-from vivavoce.api.gone import ClientGone, unless_gone
+from vivavoce.api.gone import CLIENT_CLOSED_REQUEST, ClientGone, unless_gone
 from vivavoce.errors import VivavoceError
 from vivavoce.service.record import timing
 from vivavoce.service.speech import CacheResult
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("vivavoce.api")
 
-CLIENT_CLOSED_REQUEST = 499  # nginx's number; nobody is there to read it
 _MAX_IGNORED_NAMES = 20
 
 
@@ -58,7 +57,7 @@ async def answer(
     try:
         speech = await unless_gone(request.receive, service.begin(order))
         if speech.complete and _has_it(request, speech):
-            await speech.close()
+            await speech.close("unchanged")
             return Response(status_code=304, headers=answer_headers(speech, body))
         if order.whole or (speech.complete and body.stream_format == "audio"):
             whole = await unless_gone(request.receive, speech.whole())

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter
 
+from vivavoce.api.speech import ERROR
+
 if TYPE_CHECKING:
     from vivavoce.service.models import ModelName, Models
     from vivavoce.types import Voice
 
+_REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": ERROR}
 _CREATED = 1763856000  # the API demands a time; the models' own are not known
 
 
@@ -17,21 +20,23 @@ def catalog_router(models: Models) -> APIRouter:
     """Return the routes, bound to the models. None of them wakes an engine."""
     router = APIRouter()
 
-    @router.get("/models", summary="List the models")
+    @router.get("/models", summary="List the models", responses=_REFUSALS)
     async def list_models() -> dict[str, Any]:
         return {"object": "list", "data": [_model(name) for name in models.names.values()]}
 
-    @router.get("/models/{model_id:path}", summary="Describe a model")
+    @router.get("/models/{model_id:path}", summary="Describe a model", responses=_REFUSALS)
     async def get_model(model_id: str) -> dict[str, Any]:
         models.find(model_id)
         return _model(models.names[model_id.strip()])
 
-    @router.get("/audio/models", summary="List the models, as Open WebUI reads them")
+    @router.get(
+        "/audio/models", summary="List the models, as Open WebUI reads them", responses=_REFUSALS
+    )
     async def list_audio_models() -> dict[str, Any]:
         listed = [_model(name) for name in models.names.values()]
         return {"object": "list", "models": listed, "data": listed}
 
-    @router.get("/audio/voices", summary="List the voices of a model")
+    @router.get("/audio/voices", summary="List the voices of a model", responses=_REFUSALS)
     async def list_voices(
         model: str | None = None,
         format: Literal["objects", "strings"] = "objects",

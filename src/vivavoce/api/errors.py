@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 
+from vivavoce.api.gone import CLIENT_CLOSED_REQUEST
 from vivavoce.errors import (
     BodyTooLarge,
     BodyTooSlow,
@@ -126,7 +128,12 @@ def install(app: FastAPI) -> None:
         message = f"{name} is {short(error['input'])}. {error['msg']}."
         return error_response(InvalidRequest(message, param=name))
 
+    async def left(request: Request, exc: Exception) -> Response:
+        """Answer a client that went in the middle of its body: nothing has failed."""
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+
     app.add_exception_handler(VivavoceError, ours)
+    app.add_exception_handler(ClientDisconnect, left)
     app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RequestValidationError, query)
 

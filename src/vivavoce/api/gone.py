@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CLIENT_CLOSED_REQUEST = 499  # nginx's number; nobody is there to read it
+
 
 class ClientGone(Exception):
     """The client closed its connection before it had its answer."""

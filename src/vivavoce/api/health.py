@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 
 from vivavoce import __version__
+from vivavoce.api.speech import ERROR
 from vivavoce.service.metrics import CONTENT_TYPE
 from vivavoce.service.model import ModelState
 
@@ -56,11 +57,20 @@ def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
             "models": [_describe(model) for model in models.all],
         }
 
-    @router.get("/metrics", summary="Tell what was counted, for Prometheus")
+    @router.get(
+        "/metrics",
+        summary="Tell what was counted, for Prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}, "4XX": ERROR},
+    )
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
-    @router.get("/ready", summary="Tell whether a request would be served")
+    @router.get(
+        "/ready",
+        summary="Tell whether a request would be served",
+        responses={503: {"description": "It would not, and why"}},
+    )
     async def ready(response: Response) -> dict[str, Any]:
         reason = _unready(service)
         if reason is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from vivavoce.api.errors import AnswerCut, error_response, unforeseen
-from vivavoce.errors import BodyTooLarge, BodyTooSlow
+from vivavoce.errors import BodyTooLarge, BodyTooSlow, ShuttingDown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,9 @@ _SLOW_LINE_BYTES_S = 50_000
 class RequestContext:
     """Gives each request an id (answered as `x-request-id`, in every log line) and logs its end.
 
-    What nothing below foresaw is answered here, or cuts the answer if that has begun. A trailing
-    slash is removed: clients that add one would lose their body to a redirect.
+    What nothing below foresaw is answered here, or cuts the answer if that has begun; so is a
+    request that outlasts the server. A trailing slash is removed: clients that add one would lose
+    their body to a redirect.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,6 +61,11 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
+            except asyncio.CancelledError:
+                # The server's end is near; nothing else cancels a request from outside.
+                if not status:
+                    await error_response(_out_of_time())(scope, receive, send_with_id)
+                raise
             except Exception as exc:
                 if not isinstance(exc, AnswerCut):
                     log.exception("unforeseen error", path=scope["path"])
@@ -76,6 +82,13 @@ class RequestContext:
                     status=status,
                     total_ms=round((time.monotonic() - started) * 1000, 1),
                 )
+
+
+def _out_of_time() -> ShuttingDown:
+    return ShuttingDown(
+        "The server is shutting down, and the answer was not made in the time that was left for "
+        "it. Send the request again, to another server or later."
+    )
 
 
 class BodyLimit:

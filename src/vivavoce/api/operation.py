@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def operation_router(service: SpeechService) -> APIRouter:
     """Return the routes, bound to a service."""
     router = APIRouter()
-    errors: dict[int | str, dict[str, Any]] = dict.fromkeys((401, 403, 404, 409, 503), ERROR)
+    errors: dict[int | str, dict[str, Any]] = dict.fromkeys(("4XX", 404, 409, 503), ERROR)
 
     @router.post(
         "/models/{model_id:path}/load", summary="Load a model; answers when it is", responses=errors

@@ -16,8 +16,8 @@ import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from vivavoce.api.answer import CLIENT_CLOSED_REQUEST, Streamed, answer, answer_headers
-from vivavoce.api.gone import ClientGone, unless_gone
+from vivavoce.api.answer import Streamed, answer, answer_headers
+from vivavoce.api.gone import CLIENT_CLOSED_REQUEST, ClientGone, unless_gone
 from vivavoce.api.speech import ERROR, REQUEST_CONTENT, RESPONSES, read_body
 from vivavoce.audio.formats import PCM_SAMPLE_RATE_HZ
 from vivavoce.errors import VivavoceError
@@ -107,6 +107,6 @@ _SSE_RESPONSES: dict[int | str, dict[str, Any]] = {
     **{status: ERROR for status in RESPONSES if status not in (200, 304)},
     200: {
         "description": "Events of base64 PCM, then [DONE], or [ERROR] and why",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     },
 }

@@ -159,8 +159,9 @@ class SpeechBody(SpeechFields):
 
     voice: Annotated[
         str | None,
-        BeforeValidator(_voice_name, json_schema_input_type=str | dict[Literal["id"], str] | None),
+        # In this order: the other way round null, which means the default, has no length to check.
         Field(max_length=_MAX_NAME_CHARS, description="A voice's name; the default if left out."),
+        BeforeValidator(_voice_name, json_schema_input_type=str | dict[Literal["id"], str] | None),
     ] = None
     voice_description: Annotated[
         str | None,

@@ -91,13 +91,15 @@ class _Server(uvicorn.Server):
 
 
 def _protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
-    """Return uvicorn's HTTP protocol, but for heads of requests that never come to their end.
+    """Return uvicorn's HTTP protocol, but for requests that never come to their end.
 
-    uvicorn itself waits for them for ever.
+    uvicorn itself waits for ever: for a head, and for the rest of a body whose request was answered
+    before it was read. The time for a body that is being read is the application's affair.
     """
 
     class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         _timer: asyncio.TimerHandle | None = None
+        _arriving = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
@@ -105,11 +107,22 @@ def _protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self._arriving = True
             self._begin_to_wait()
 
         def on_headers_complete(self) -> None:
             self._stop_waiting()
             super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._arriving = False
+            self._stop_waiting()
+            super().on_message_complete()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._arriving:  # the rest of its body, or the head of the next
+                self._begin_to_wait()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()

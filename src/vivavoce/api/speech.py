@@ -60,7 +60,7 @@ def _check_content_type(request: Request) -> None:
 
 
 REQUEST_CONTENT = {"application/json": {"schema": SpeechBody.model_json_schema()}}
-ERROR = {
+ERROR: dict[str, Any] = {
     "description": "OpenAI's error shape",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
 }
@@ -69,7 +69,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "The audio, or server-sent events that carry it",
         "content": {
             "audio/*": {"schema": {"type": "string", "format": "binary"}},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": {},
         },
     },
     304: {"description": "The client has this very audio (If-None-Match)"},

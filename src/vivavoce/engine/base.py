@@ -36,7 +36,7 @@ class SpeechStream(ABC):
             StopIteration: everything was spoken, or the stream was cancelled.
             SynthesisFailed: the engine cannot speak this; the stream is over.
             OutOfMemory: there is no memory for it now; the stream is over.
-            EngineBroken: see there.
+            EngineBroken: see `Engine.broken`.
         """
 
     @abstractmethod
@@ -91,13 +91,21 @@ class Engine(ABC):
         """How much of a GPU's memory it holds; 0 in engines that use none."""
         return 0
 
+    @property
+    def broken(self) -> str | None:
+        """Why nothing works any more, and only a new process can help; None while all is well.
+
+        Completes "the process broke down: ...". Whoever waits for the engine meets `EngineBroken`.
+        """
+        return None
+
     def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
         """Return the voice of a clip, samples [n] at 24 kHz; with its words, in its context too.
 
         Raises:
             SynthesisFailed: this engine cannot, or not this clip.
             OutOfMemory: there is no memory for it now.
-            EngineBroken: see there.
+            EngineBroken: see `Engine.broken`.
         """
         raise SynthesisFailed(f"Model {self.info.id} cannot clone voices.")
 
@@ -107,10 +115,7 @@ class Engine(ABC):
 
 
 class EngineBroken(Exception):
-    """No method of the engine will work again; only in a new process can it be loaded anew.
-
-    Its message completes "the process broke down: ...". All streams raise it.
-    """
+    """Not for users: what the engine's streams and methods raise once it is `broken`."""
 
 
 class Cancelled(Exception):

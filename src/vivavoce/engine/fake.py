@@ -112,6 +112,7 @@ class FakeEngine(Engine):
     def __init__(self, gpu_bytes: int = 0) -> None:
         self.info = describe()
         self._gpu_bytes = gpu_bytes
+        self._broken: str | None = None
 
     @classmethod
     def load(
@@ -133,9 +134,14 @@ class FakeEngine(Engine):
         """See `Engine.gpu_bytes`."""
         return self._gpu_bytes
 
+    @property
+    def broken(self) -> str | None:
+        """See `Engine.broken`."""
+        return self._broken
+
     def speak(self, request: SpeechRequest) -> GeneratedSpeech:
         """See `Engine.speak`."""
-        return GeneratedSpeech(lambda stream: _generate(request, stream))
+        return GeneratedSpeech(lambda stream: self._generate(request, stream))
 
     def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
         """See `Engine.listen`. The voice is a digest of the clip."""
@@ -144,6 +150,13 @@ class FakeEngine(Engine):
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _generate(self, request: SpeechRequest, stream: GeneratedSpeech) -> Iterator[AudioChunk]:
+        try:
+            yield from _generate(request, stream)
+        except EngineBroken as exc:
+            self._broken = str(exc)
+            raise
 
 
 def _generate(request: SpeechRequest, stream: GeneratedSpeech) -> Iterator[AudioChunk]:

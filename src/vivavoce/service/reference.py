@@ -19,7 +19,8 @@ import numpy as np
 import structlog
 
 from vivavoce.audio.clip import CLIP_HZ, TOO_LONG_STATUS, UNREADABLE_STATUS
-from vivavoce.errors import InvalidRequest
+from vivavoce.errors import EngineUnavailable, InvalidRequest, VivavoceError
+from vivavoce.worker.process import check_files_left
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -78,6 +79,7 @@ class ReferenceReader:
         Raises:
             InvalidRequest: no audio (`audio_unreadable`), `audio_too_short`, `audio_too_long`, or
                 nothing to be heard (`audio_silent`).
+            EngineUnavailable: the machine has no room for one more process now.
         """
         if not content:
             raise _refusal("audio_unreadable", "The file is empty. Upload a clip of the voice.")
@@ -92,7 +94,7 @@ class ReferenceReader:
             duration_s = len(samples) / CLIP_HZ
             self._judge(samples, duration_s)
             outcome = "read"
-        except InvalidRequest as exc:
+        except VivavoceError as exc:
             outcome = exc.code
             raise
         finally:
@@ -126,6 +128,10 @@ class ReferenceReader:
 
     async def _start(self) -> Process:
         """Start the program. Cancelling it leaves nothing behind."""
+        try:
+            check_files_left()
+        except OSError as exc:
+            raise _no_process(exc) from None
         starting = asyncio.create_task(
             asyncio.create_subprocess_exec(
                 *(*self._command, f"{self._limits.max_s:g}"),
@@ -144,6 +150,8 @@ class ReferenceReader:
             # It may run already, and uvloop would not wait for its end.
             await _end(await starting)
             raise
+        except OSError as exc:
+            raise _no_process(exc) from None
 
     def _judge(self, samples: Samples, duration_s: float) -> None:
         """Raise InvalidRequest if nobody's voice can be learned from the samples, shape [n]."""
@@ -185,6 +193,13 @@ def _gave_up(reason: str, last_line: str = "") -> InvalidRequest:
         "audio_unreadable",
         "The file could not be decoded within the time and memory a clip may take. "
         "Export it again, as 16-bit WAV.",
+    )
+
+
+def _no_process(reason: OSError) -> EngineUnavailable:
+    return EngineUnavailable(
+        f"The program that decodes clips could not be started: {reason.strerror}. Send the request "
+        "again later, or have the operator look why the machine has no room for it."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -90,11 +90,13 @@ class Speech:
         """
         outcome = "cancelled"
         try:
-            for start in range(0, len(self._first), _SLICE_BYTES):
-                yield self._first[start : start + _SLICE_BYTES]
-            if self._rest is not None:
-                async with aclosing(self._rest) as rest:
-                    async for part in rest:
+            async with AsyncExitStack() as stack:
+                if self._rest is not None:  # closed even if nobody comes so far
+                    await stack.enter_async_context(aclosing(self._rest))
+                for start in range(0, len(self._first), _SLICE_BYTES):
+                    yield self._first[start : start + _SLICE_BYTES]
+                if self._rest is not None:
+                    async for part in self._rest:
                         yield part
             outcome = "spoken"
         except VivavoceError as exc:

@@ -196,7 +196,6 @@ class Synthesis:
 
         async def hand_out(data: bytes) -> None:
             if data:
-                kept.add(data)
                 # A listener's pause is not the engine's; one that hears it is given time anew.
                 with deadline.paused(afresh=plan.live):
                     await emit(data)
@@ -211,15 +210,16 @@ class Synthesis:
                     break
                 made.segments_begun = chunk.segment + 1
                 for piece in _slices(chunk.samples, slice_samples):
-                    await hand_out(await self._encode(path, piece))
+                    data = await self._encode(path, piece)
+                    kept.add(data)
+                    await hand_out(data)
         rest = await self._encode(path, None)
         made.report = spoken.report
         kept.add(rest)
         if (whole := kept.whole()) is not None:
             made.seal(whole, len(whole))
             self._studio.audio_cache.put(plan.key, made.as_entry(bytes(whole)))
-        if rest:
-            await emit(rest)
+        await hand_out(rest)
 
     async def _encode(self, path: AudioPath, samples: Samples | None) -> bytes:
         """Return the bytes that samples, shape [n], make; without any, the rest of the file.

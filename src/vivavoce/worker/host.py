@@ -22,7 +22,6 @@ import numpy as np
 import zmq
 
 from vivavoce.engine import registry
-from vivavoce.engine.base import EngineBroken
 from vivavoce.errors import EngineUnavailable, VivavoceError
 from vivavoce.worker import messages as msg
 
@@ -225,29 +224,30 @@ class Host:
             self._wire.send(msg.Heard(id, prompt))
 
     def _fail(self, id: int, exc: Exception) -> None:
-        if isinstance(exc, EngineBroken):
-            self._break(exc)
-            return
+        if self.broken:
+            return  # the server fails all requests, in its own words
         code = None
         if isinstance(exc, VivavoceError):
             message, code = exc.message, exc.code
         else:
             traceback.print_exception(exc, file=sys.stderr)
             message = f"The engine raised {type(exc).__name__}: {exc}"
-        self._wire.send(msg.Failed(id, message, code))
+        if not self._is_broken():
+            self._wire.send(msg.Failed(id, message, code))
 
-    def _break(self, exc: EngineBroken) -> None:
-        """Tell the server, once; it fails all requests, and says `Stop`.
+    def _is_broken(self) -> bool:
+        """Tell whether the engine is, and the server so, who says `Stop` then.
 
         Not an end of its own: that could be noticed before the reason.
         """
-        if not self.broken:
+        reason = self._engine.broken
+        if reason is not None and not self.broken:
             self.broken = True
-            traceback.print_exception(exc, file=sys.stderr)
-            self._wire.send(msg.Broken(str(exc)))
+            self._wire.send(msg.Broken(reason))
+        return self.broken
 
     def _beat(self) -> None:
-        while True:
+        while not self._is_broken():
             self._wire.send(
                 msg.Heartbeat(
                     active=len(self._running),

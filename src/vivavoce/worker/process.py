@@ -21,6 +21,26 @@ from vivavoce.worker import messages as msg
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
 
+_FILES_FOR_A_PROCESS = 24
+
+
+def check_files_left() -> None:
+    """Find out whether enough files can be opened to start a process and to speak with it.
+
+    Raises:
+        OSError: they cannot. Without this check libzmq would end the whole server for want of one,
+            and uvloop would never close those it had opened.
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(_FILES_FOR_A_PROCESS):
+            opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror) from None  # which file it was is nobody's affair
+    finally:
+        for file in opened:
+            os.close(file)
+
 
 class WorkerProcess:
     """One process, from `start` to `clear_away`. Belongs to the event loop that called `start`."""
@@ -42,6 +62,7 @@ class WorkerProcess:
         Raises:
             OSError, zmq.ZMQError: there can be no folder, no socket in it, or no process.
         """
+        check_files_left()
         # The folder is this user's alone, so nobody else can connect.
         self._folder = tempfile.mkdtemp(prefix="vivavoce-")
         endpoint = f"ipc://{self._folder}/worker"

@@ -12,22 +12,27 @@ from vivavoce.engine.qwen3 import attention
 from vivavoce.errors import EngineUnavailable
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_WEIGHT_BITS = {"none": None, "int8": 8, "int4": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A device, the numbers of talker and predictor, and the implementation of attention."""
+    """A device, the numbers of talker and predictor, and the implementation of attention.
+
+    `weight_bits`: of how many bits their weights are to be made for onnxruntime; None for torch.
+    """
 
     device: torch.device
     dtype: torch.dtype
     attention: str
+    weight_bits: int | None = None
 
 
-def place(device: str, dtype: str) -> Placement:
-    """Return what the settings `device` (auto, cpu, cuda, cuda:N) and `dtype` mean here.
+def place(device: str, dtype: str, quantize: str = "auto") -> Placement:
+    """Return what the settings `device` (auto, cpu, cuda, cuda:N), `dtype`, `quantize` mean here.
 
     Raises:
-        EngineUnavailable: there is no such device.
+        EngineUnavailable: there is no such device, or nothing is quantized on it.
     """
     chosen = _device(device)
     if dtype != "auto":
@@ -35,7 +40,8 @@ def place(device: str, dtype: str) -> Placement:
     else:
         fits = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
         numbers = torch.bfloat16 if fits else torch.float32
-    return Placement(chosen, numbers, attention.choose(chosen, numbers))
+    bits = _weight_bits(quantize, chosen, dtype)
+    return Placement(chosen, numbers, attention.choose(chosen, numbers), bits)
 
 
 def _device(name: str) -> torch.device:
@@ -50,6 +56,23 @@ def _device(name: str) -> torch.device:
             "the card and its driver: https://pytorch.org/get-started"
         )
     return torch.device("cuda", index)
+
+
+def _weight_bits(quantize: str, device: torch.device, dtype: str) -> int | None:
+    if quantize == "auto":  # who names numbers wants just those
+        return 8 if device.type == "cpu" and dtype == "auto" else None
+    bits = _WEIGHT_BITS[quantize]
+    if bits is not None and device.type != "cpu":
+        raise EngineUnavailable(
+            f"QUANTIZE={quantize} is for DEVICE=cpu, but the device is {device}. Use QUANTIZE=none "
+            "or auto, or DEVICE=cpu."
+        )
+    if bits is not None and dtype == "bf16":
+        raise EngineUnavailable(
+            f"QUANTIZE={quantize} computes with fp32 what is not a weight, but DTYPE is bf16. Use "
+            "DTYPE=auto, or QUANTIZE=none."
+        )
+    return bits
 
 
 def main() -> None:

@@ -133,6 +133,11 @@ class Qwen3Engine(Engine):
         device = self._model.device
         return torch.cuda.memory_reserved(device) if device.type == "cuda" else 0
 
+    @property
+    def broken(self) -> str | None:
+        """See `Engine.broken`: the device is lost to this process, or its memory used up."""
+        return self._runner.broken
+
     def listen(self, samples: Samples, transcript: str | None) -> VoicePrompt:
         """See `Engine.listen`."""
         if self._model.speaker_encoder is None:

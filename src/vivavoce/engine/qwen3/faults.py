@@ -1,6 +1,7 @@
 """What goes wrong on a device, told from torch's exceptions: no memory now, or nothing works again.
 
-torch has a class for some of it and only a text for the rest, which differs between its versions.
+torch has a class for some of it and only a text for the rest, which differs between its versions;
+onnxruntime, where it computes, has only texts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "failed to allocate memory",
+    "not enough memory",
+    "alloc_failed",
+)
 _LOST = (
     "cuda error",
     "device-side assert",
@@ -92,5 +99,7 @@ def first_line(exc: Exception) -> str:
 
 
 def _says(exc: Exception, phrases: tuple[str, ...]) -> bool:
+    # Of these alone: others may quote a text that somebody wants to be spoken.
+    theirs = isinstance(exc, RuntimeError) or type(exc).__module__.startswith("onnxruntime.")
     text = str(exc).lower()
-    return isinstance(exc, RuntimeError) and any(phrase in text for phrase in phrases)
+    return theirs and any(phrase in text for phrase in phrases)

@@ -80,6 +80,11 @@ class Runner:
         with self._changed:
             self._changed.notify()
 
+    @property
+    def broken(self) -> str | None:
+        """See `Engine.broken`."""
+        return None if self._broken is None else str(self._broken)
+
     def tick(self) -> None:
         """Count a step of work; by the owning thread."""
         self.steps += 1

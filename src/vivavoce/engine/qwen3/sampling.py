@@ -123,5 +123,5 @@ def _philox(counter: list[Tensor], seed: Tensor) -> list[Tensor]:
             left & _MASK,
         )
         key = [(key[0] + 0x9E3779B9) & _MASK, (key[1] + 0xBB67AE85) & _MASK]
-    shape = torch.broadcast_shapes(a.shape, b.shape, c.shape, d.shape)
-    return [word.expand(shape) for word in (a, b, c, d)]
+    # Not torch.broadcast_shapes, which imports sympy: half a second of somebody's first request.
+    return list(torch.broadcast_tensors(a, b, c, d))
