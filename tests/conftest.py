@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from scripted import Script
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -110,3 +112,11 @@ def voice_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the embedded voice, shared by all tests that do not break it."""
     with running_server(tmp_path_factory.mktemp("voice"), ENGINE="embedded") as server:
         yield server
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Have all workers of this test be of a script; as it is, all goes well."""
+    script = Script()
+    script.install(monkeypatch)
+    return script

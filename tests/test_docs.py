@@ -45,6 +45,16 @@ def test_every_module_is_in_the_architecture() -> None:
         assert f"`{name}`" in text or (folder in text and f"`{path.name}`" in text), name
 
 
+def test_every_fault_has_a_test_that_is_there() -> None:
+    rows = re.findall(r"^\| (?!case|probe|---).*$", (ROOT / "docs/faults.md").read_text(), re.M)
+    assert len(rows) > 50
+    for row in rows:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / "tests" / file).read_text(), f"{file}::{test}"
+
+
 def test_the_settings_page_is_current() -> None:
     page = (ROOT / "docs/settings.md").read_text()
     table = page.split("<!-- settings -->\n")[1].split("<!-- /settings -->")[0]

@@ -11,8 +11,8 @@ import structlog
 LogFormat = Literal["auto", "console", "json"]
 
 
-def configure(level: str, log_format: LogFormat) -> None:
-    """Send everything to standard error. Call once, at the start of a process."""
+def configure(level: str, log_format: LogFormat, handler: logging.Handler | None = None) -> None:
+    """Send everything to a handler, or to standard error. Call once, at the start of a process."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -30,7 +30,7 @@ def configure(level: str, log_format: LogFormat) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -13,7 +13,6 @@ import pytest
 from clients import clone, counted, get, logged, order, post, speak, until, worker_of
 from conftest import running_server
 from expected import TEXT, fake_pcm
-from speaking import speaking_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,24 +114,6 @@ def test_clones_are_not_remembered_unless_asked_for(server: Server) -> None:
     assert [clone(server, seed="7").headers["x-cache"] for _ in range(2)] == ["off", "off"]
     asked = [clone(server, seed="7", cache="true").headers["x-cache"] for _ in range(2)]
     assert asked == ["miss", "hit"]
-
-
-def test_the_operator_may_have_unseeded_speech_made_anew(tmp_path: Path) -> None:
-    with running_server(
-        tmp_path,
-        MODEL_ID=str(speaking_checkpoint("custom_voice")),
-        DEVICE="cpu",
-        AUDIO_CACHE_MAX="10",
-        CACHE_UNSEEDED="false",
-    ) as server:
-        short = {"voice": "vivian", "max_new_tokens": 3}
-        unseeded = [speak(server, seed=None, **short) for _ in range(2)]
-        seeded = [speak(server, **short) for _ in range(2)]
-        greedy = [speak(server, seed=None, temperature=0, **short) for _ in range(2)]
-    assert [answer.headers["x-cache"] for answer in unseeded] == ["off", "off"]
-    assert unseeded[0].content != unseeded[1].content
-    assert [answer.headers["x-cache"] for answer in seeded] == ["miss", "hit"]
-    assert [answer.headers["x-cache"] for answer in greedy] == ["miss", "hit"]
 
 
 def test_clearing_tells_how_much_there_was(server: Server) -> None:

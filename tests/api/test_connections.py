@@ -193,7 +193,7 @@ def test_two_hundred_come_and_go_and_nothing_is_left(server: Server, tmp_path: P
     until(lambda: at_rest(server))
     until(lambda: not established(process))
     assert process.num_fds() <= files_before
-    assert process.num_threads() <= threads_before
+    assert process.num_threads() < threads_before + 10  # of pools that grow to their size
     assert counted(server, "tasks") <= tasks_before
 
 

@@ -24,7 +24,7 @@ ODD = {
     "no spaces": ("supercalifragilistic" * 15, 60),
     "an accent on every letter": ("e\u0301" * 150, 60),
     "thirty accents on one letter": ("Z" + "\u0335" * 30 + "algo speaks.", 10),
-    "digits": ("1" * 60, 60),
+    "a number without a name": ("It is 1" + ",234" * 12 + " or " + "1" * 37 + "th.", 90),
     "control characters": ("Good\x01\x02\x1b[31m morning\x7f.", 10),
     "a pause of a thousand seconds": ('<speak>Hi<break time="1000s"/>you</speak>', 30),
     "entities of entities": (LAUGHS, 120),

@@ -36,7 +36,7 @@ PROMISES = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-EXAMPLES = 25
+EXAMPLES = 15
 CLIPS = 8
 """Each is decoded by a process of its own."""
 

@@ -192,7 +192,6 @@ def test_a_server_that_stands_still_is_seen_and_goes_on(server: Server, tmp_path
 # The log
 
 
-@pytest.mark.xfail(strict=True, reason="lines are written by the event loop, which then waits")
 def test_a_log_that_nobody_reads_holds_nobody_up(tmp_path: Path) -> None:
     unread, log = os.pipe()
     fcntl.fcntl(log, fcntl.F_SETPIPE_SZ, 4096)

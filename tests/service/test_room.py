@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripted import model_named, no_memory
+from scripted import bad_weights, model_named, no_memory
 from virtual import in_virtual_time
 from vivavoce.errors import EngineUnavailable, WorkerDied
 from vivavoce.service.model import OUT_OF_MEMORY, Model, ModelState
@@ -204,6 +204,20 @@ def test_what_does_not_fit_alone_is_an_error(script: Script) -> None:
         assert refusal.value.code == OUT_OF_MEMORY
         assert not script.left
         await speak_s(models["a"])
+        await close(models)
+
+    in_virtual_time(main())
+
+
+def test_what_fails_for_another_reason_drives_nobody_out(script: Script) -> None:
+    async def main() -> None:
+        models = models_in(Room(2))
+        await speak_s(models["a"])
+        script.faults = [bad_weights()]
+        with pytest.raises(EngineUnavailable, match="weights are damaged"):
+            await speak_s(models["b"])
+        assert script.loads == ["a", "b"]
+        assert loaded(models) == {"a"}
         await close(models)
 
     in_virtual_time(main())

@@ -19,7 +19,7 @@ from benchmarks.online.progress import Progress
 from rich.console import Console
 
 from soak import report
-from soak.plan import ENGINES, Plan, make_plan
+from soak.plan import ENGINES, REST_S, Plan, make_plan
 from soak.run import Soak
 from soak.server import running
 
@@ -77,7 +77,7 @@ async def _soak(
         soaks = [Soak(stack.enter_context(running(engine)), plan) for engine in engines]
         for index, round_ in enumerate(plan.rounds):
             name = f"round {index + 1} of {len(plan.rounds)}"
-            with progress.stage(name, round(round_.load_s)) as step:
+            with progress.stage(name, round(round_.load_s + REST_S)) as step:
                 ticking = asyncio.create_task(_tick(step))
                 await asyncio.gather(*(soak.do(index) for soak in soaks))
                 ticking.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _ROUND_S = 120.0
-_REST_S = 10.0
+REST_S = 10.0
 """About what it takes until the last visitor and then the model, idle for a while, have gone."""
 _KILL_EVERY_S = 60.0
 _CALM_PART = 3
@@ -47,10 +47,15 @@ HEALTH_LIMIT_S = 2.0
 RECOVERY_LIMIT_S = 20.0
 REST_LIMIT_S = 25.0
 
-REST_GROWTH_LIMIT_MIB = 16.0
-SLOPE_LIMIT_MIB_H = 60.0
-SLOPE_SPAN_S = 240.0
-"""Over less, a slope is noise."""
+REST_GROWTH_LIMIT_MIB = 32.0
+"""From the first rest to the last. Allocators keep what was once needed at the same time."""
+SLOPE_LIMIT_MIB_H = 30.0
+"""Once warm. It has to come to more than the noise, too."""
+SLOPE_SPAN_S = 120.0
+"""Over less, nothing is warm yet."""
+SLOPE_NOISE_MIB = 8.0
+WORKER_SLOPE_NOISE_MIB = 32.0
+"""The embedded voice's process needs more for a long sentence, and for two at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,11 @@ def make_plan(minutes: float, seed: int = 1) -> Plan:
     """
     whole_s = 60.0 * minutes
     count = max(2, round(whole_s / _ROUND_S))
-    load_s = max(1.0, whole_s / count - _REST_S)
+    load_s = max(1.0, whole_s / count - REST_S)
     calm = count // _CALM_PART if count >= _ROUNDS_FOR_CALM else 0
     rounds = [Round(load_s, _kills_at_s(load_s))] * (count - calm)
     if calm:
-        rounds.append(Round(calm * whole_s / count - _REST_S, ()))
+        rounds.append(Round(calm * whole_s / count - REST_S, ()))
     return Plan(minutes, seed, tuple(rounds))
 
 

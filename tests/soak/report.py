@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from soak.plan import AUDIO_CACHE_MAX, REST_GROWTH_LIMIT_MIB, SLOPE_LIMIT_MIB_H, SLOPE_SPAN_S
+from soak.plan import (
+    AUDIO_CACHE_MAX,
+    REST_GROWTH_LIMIT_MIB,
+    SLOPE_LIMIT_MIB_H,
+    SLOPE_NOISE_MIB,
+    SLOPE_SPAN_S,
+    WORKER_SLOPE_NOISE_MIB,
+)
 from soak.watch import mib_per_hour
 
 if TYPE_CHECKING:
@@ -16,9 +23,10 @@ if TYPE_CHECKING:
     from soak.rest import Rest
     from soak.run import Soak
 
+WORKER = "the worker"
 _MOST_SAMPLES = 200
 _WARMING_PART = 3
-"""The first third of a worker's long life is not judged: buffers reach their size."""
+"""The first third, of a run or of a worker's life, is not judged: buffers reach their size."""
 _THREADS_SLACK = 6
 """Pools have fewer threads than they may until enough was asked of them at once."""
 
@@ -60,8 +68,11 @@ def _memory_troubles(soak: Soak) -> list[str]:
         )
     for name, points in _series(soak).items():
         slope = mib_per_hour(points)
-        long_enough = points and points[-1][0] - points[0][0] >= SLOPE_SPAN_S
-        if long_enough and slope is not None and slope > SLOPE_LIMIT_MIB_H:
+        span_s = points[-1][0] - points[0][0] if points else 0.0
+        if slope is None or slope <= SLOPE_LIMIT_MIB_H or span_s < SLOPE_SPAN_S:
+            continue
+        noise_mib = WORKER_SLOPE_NOISE_MIB if name == WORKER else SLOPE_NOISE_MIB
+        if slope * span_s / 3600 > noise_mib:
             found.append(
                 f"memory of {name} grows by {slope} MiB an hour; {SLOPE_LIMIT_MIB_H:g} are allowed"
             )
@@ -69,11 +80,12 @@ def _memory_troubles(soak: Soak) -> list[str]:
 
 
 def _series(soak: Soak) -> dict[str, list[tuple[float, float]]]:
-    """Return (seconds, MiB) of what must be flat: after the first round, at rest and under load.
+    """Return (seconds, MiB) of what must be flat: the server, at rest and under load, and a worker.
 
-    Of the worker, that of the last life of the last round.
+    Once warm; the worker in its last life of the last round.
     """
     samples = soak.watch.samples
+    warm_round = max(1, len(soak.plan.rounds) // _WARMING_PART)
     last_round = [s for s in samples if s.round == len(soak.plan.rounds) - 1]
     last_pid = next((s.worker_pid for s in reversed(last_round) if s.worker_pid), None)
     life = [
@@ -82,9 +94,9 @@ def _series(soak: Soak) -> dict[str, list[tuple[float, float]]]:
         if s.worker_pid == last_pid and s.worker_mib is not None
     ]
     return {
-        "the server at rest": [(rest.at_s, rest.memory_mib) for rest in soak.rests],
-        "the server under load": [(s.at_s, s.server_mib) for s in samples if s.round],
-        "the worker": life[len(life) // _WARMING_PART :],
+        "the server at rest": [(rest.at_s, rest.memory_mib) for rest in soak.rests[warm_round:]],
+        "the server under load": [(s.at_s, s.server_mib) for s in samples if s.round >= warm_round],
+        WORKER: life[len(life) // _WARMING_PART :],
     }
 
 

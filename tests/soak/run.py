@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from soak import texts
-from soak.answers import ask
+from soak.answers import ask, honest_failure
 from soak.kinds import Kind, kinds, operator
 from soak.ledger import Ledger, Wrong
 from soak.listeners import newcomer
@@ -47,13 +47,16 @@ class Soak:
     rests: list[Rest] = field(default_factory=list)
     watch: Watch = field(init=False)
     _rng: Random = field(init=False)
+    _rng_besides: Random = field(init=False)
     _stock: texts.Stock = field(init=False)
     _oracle: Oracle = field(init=False)
 
     def __post_init__(self) -> None:
         engine = self.server.engine
         self.watch = Watch(self.server, self.ledger)
+        # Two, so that who comes does not depend on when the worker died.
         self._rng = Random(f"{engine} {self.plan.seed}")
+        self._rng_besides = Random(f"{engine} {self.plan.seed} besides")
         self._stock = texts.Stock(self._rng)
         self._oracle = Oracle(engine)
 
@@ -134,7 +137,7 @@ class Soak:
         """Ask for something new each second, so that the worker is never idle for long."""
         until = time.monotonic() + round_.load_s
         while time.monotonic() < until:
-            await self._visit(newcomer, Visit(house, Random(self._rng.random())))
+            await self._visit(newcomer, Visit(house, Random(self._rng_besides.random())))
             await asyncio.sleep(_KEEP_EVERY_S)
 
     async def _kill(self, house: House, round_: Round) -> None:
@@ -143,15 +146,16 @@ class Soak:
             await asyncio.sleep(max(0.0, began + at_s - time.monotonic()))
             try:
                 await self._kill_once(house)
-            except Wrong as exc:
-                self.ledger.wrong(f"after a kill: {exc}")
+            except (Wrong, httpx.HTTPError) as exc:
+                self.ledger.wrong(f"after a kill: {exc!r}")
 
     async def _kill_once(self, house: House) -> None:
         """Kill the worker as the system would; a client that tries again is served soon."""
         while not await self._killed_worker():  # there is none now
-            await ask(house.client, f"/v1/models/{house.model}/load")
+            answer = await ask(house.client, f"/v1/models/{house.model}/load")
+            honest_failure(answer, self.ledger)
         killed_at = self.ledger.kills_at[-1]
-        visit = Visit(house, Random(self._rng.random()))
+        visit = Visit(house, Random(self._rng_besides.random()))
         while True:
             outcome = await newcomer(visit)
             took_s = time.monotonic() - killed_at

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from vivavoce import log
 from vivavoce.api import server
 from vivavoce.engine.qwen3.checkpoint import find
 from vivavoce.factory import build_app, choose_engine
+from vivavoce.log_writer import LineWriter
 from vivavoce.settings import Settings, load_settings
 
 _LISTENING = """
@@ -21,7 +24,7 @@ vivavoce is listening on {url} (engine: {engine}). {note}Try:
 def run(host: str | None, port: int | None) -> None:
     """Serve until told to stop."""
     settings = load_settings(host=host, port=port)
-    log.configure(settings.log_level, settings.log_format)
+    log.configure(settings.log_level, settings.log_format, LineWriter(sys.stderr.fileno()))
     listener = server.listen(settings.host, settings.port)
 
     def on_listening(host: str, port: int) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CacheRules:
-    """What is remembered unless a request says otherwise: drawn speech without a seed, clones.
+    """What is remembered unless a request says otherwise: speech without a seed, clones.
 
     Not `enabled`, nothing is, whatever a request says.
     """
@@ -99,7 +99,7 @@ def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRu
         request=request,
         ignored=_ignored(order, model, rules),
         key=audio_key(order, model, request, rate_hz, transcript),
-        cached=_cached(order, model, rules),
+        cached=_cached(order, rules),
     )
 
 
@@ -108,12 +108,12 @@ def _ignored(order: SpeechOrder, model: Model, rules: CacheRules) -> tuple[str, 
     return (*ignored, "cache") if order.cache and not rules.enabled else ignored
 
 
-def _cached(order: SpeechOrder, model: Model, rules: CacheRules) -> bool:
+def _cached(order: SpeechOrder, rules: CacheRules) -> bool:
     if not rules.enabled:
         return False
     if order.cache is not None:
         return order.cache
     if order.need is Need.CLONE and not rules.clones:
         return False
-    draws = model.info.capabilities.sampling and order.sampling.temperature != 0
-    return rules.unseeded or order.seed is not None or not draws
+    drawn_anew = order.seed is None and order.sampling.temperature != 0
+    return rules.unseeded or not drawn_anew

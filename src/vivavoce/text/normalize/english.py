@@ -259,6 +259,11 @@ _RULES: tuple[tuple[re.Pattern[str], str | _Reading], ...] = (
     ),
     (re.compile(r"(?<![\w.,-])0\d{2,4} \d{3,4} ?\d{3,4}(?![\w-])"), _spell_groups),
     (re.compile(r"(?<![\w.,:/-])(?<!\d )0\d{2,}(?![\w:/-]|[.,]\d)"), _spell_groups),
+    # The voice has no word for 10 to the 36th, and fails.
+    (
+        re.compile(r"\d(?:,?\d){36,}"),
+        lambda match: _apart(match, _spell(match.group(0).replace(",", ""))),
+    ),
     # Versions, IP addresses, decimals whose last zeros the voice drops (3.10)
     (re.compile(r"(?<![\w.])(?:[vV]ersion )?[vV](?=\d)"), "version "),
     (re.compile(r"(?<![\w.])\d{1,9}(?:\.\d{1,9}){2,5}(?![\w.]*\w)"), _dotted),
