@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from virtual import in_virtual_time
 from vivavoce.service.workers import Workers
 from vivavoce.worker.handle import WorkerLimits
@@ -62,17 +64,24 @@ def test_one_that_died_while_it_waited_is_replaced(script: Script) -> None:
     in_virtual_time(main())
 
 
-def test_closing_leaves_none_whatever_it_was_doing(script: Script) -> None:
+@pytest.mark.parametrize("closes_after_s", [0, 1, 2.5, 5])
+def test_closing_leaves_none_whatever_it_was_doing(script: Script, closes_after_s: float) -> None:
     script.start_s = script.stop_s = 2.0
 
+    async def die() -> None:
+        await asyncio.sleep(1.5)
+        script.made[0].die()
+
     async def main() -> None:
-        for closes_after_s in (0, 1, 2.5, 3.5, 5):
-            workers = source()
-            workers.refill()
-            # It is being started, dies, is cleared away.
-            asyncio.get_running_loop().call_later(1.5, script.made[-1].die if script.made else int)
-            await asyncio.sleep(closes_after_s)
-            await workers.close()
-            assert not script.left
+        workers = source()
+        workers.refill()
+        if closes_after_s > 1.5:  # it dies as it is started, and is then cleared away
+            dying = asyncio.create_task(die())
+        await asyncio.sleep(closes_after_s)
+        await workers.close()
+        if closes_after_s > 1.5:
+            await dying
+        assert not script.left
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     in_virtual_time(main())

@@ -60,6 +60,10 @@ class Engine(ABC):
     info: ModelInfo
 
     @classmethod
+    def prepare(cls) -> None:
+        """Import what importing the engine's module did not; may raise ImportError."""
+
+    @classmethod
     def load(
         cls, options: Mapping[str, object], on_progress: Callable[[LoadProgress], None]
     ) -> Self:

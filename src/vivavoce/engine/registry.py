@@ -53,7 +53,8 @@ def prepare(engine: str) -> None:
     """
     if engine in _ENGINES:
         with contextlib.suppress(ImportError):
-            _resolve(_ENGINES[engine])
+            kind: type[Engine] = _resolve(_ENGINES[engine])
+            kind.prepare()
 
 
 def load(

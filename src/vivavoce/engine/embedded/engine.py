@@ -34,11 +34,19 @@ class EmbeddedEngine(Engine):
     Computes on one thread per core at most: the network gains nothing from more within a sentence.
     """
 
-    def __init__(self) -> None:
+    @classmethod
+    def prepare(cls) -> None:
+        """See `Engine.prepare`."""
         # Wheels of onnxruntime from 1.29 on write a device id and report home unless this is set
         # before their import.
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        import hibari
+
+        assert hibari
+
+    def __init__(self) -> None:
         try:
+            self.prepare()
             from hibari import Hibari
         except ImportError as exc:
             raise EngineUnavailable(
