@@ -24,7 +24,7 @@ serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -40,6 +40,7 @@ bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 
 soak: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)
+	$(BIN)/python -m pytest -m soak tests/service
 
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
 from vivavoce.errors import SynthesisFailed
@@ -61,7 +62,8 @@ class Engine(ABC):
 
     @classmethod
     def prepare(cls) -> None:
-        """Import what importing the engine's module did not; may raise ImportError."""
+        """Import what the engine is made of, and load nothing; may raise ImportError."""
+        import_module(cls.__module__)
 
     @classmethod
     def load(
