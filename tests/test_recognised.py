@@ -87,6 +87,7 @@ def spellings(sentence: str) -> list[str]:
 def words(text: str) -> list[str]:
     """Return the words without case and punctuation; one to twelve and 1 to 12 are the same."""
     text = re.sub(r"\b([ap])\.m\b\.?", r"\1m", text.lower().replace("’", "'"))
+    text = re.sub(r"(?<=\b\d)-(?=\d\b)", "", text)  # 1-2-3: digits one by one
     found = re.findall(r"[a-z]+(?:'[a-z]+)?|\d+|[$%]", text)
     return [str(SMALL_NUMBERS.index(w)) if w in SMALL_NUMBERS else w for w in found]
 

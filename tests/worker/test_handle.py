@@ -322,13 +322,15 @@ def test_an_engine_that_raises_while_loading(replace_hibari: Callable) -> None:
 
 
 def test_a_process_that_ends_while_loading(replace_hibari: Callable) -> None:
-    replace_hibari("import os; os._exit(3)")
+    replace_hibari("import os\nclass Hibari:\n  def __init__(self, threads): os._exit(3)")
     reason = asyncio.run(failure_of("embedded"))
     assert reason == "The embedded engine's process ended with status 3 while loading."
 
 
 def test_an_engine_that_takes_too_long_to_load(replace_hibari: Callable, temporary: Path) -> None:
-    replace_hibari("import threading; threading.Event().wait()")
+    replace_hibari(
+        "import threading\nclass Hibari:\n  def __init__(self, threads): threading.Event().wait()"
+    )
     reason = asyncio.run(failure_of("embedded", WorkerLimits(start_s=1.0)))
     assert "did not load within 1 s" in reason
     assert "WORKER_START_TIMEOUT" in reason
