@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vivavoce import log
+from vivavoce import allocator, log
 from vivavoce.api import server
 from vivavoce.engine.qwen3.checkpoint import find
 from vivavoce.factory import build_app, choose_engine
@@ -23,6 +23,7 @@ vivavoce is listening on {url} (engine: {engine}). {note}Try:
 
 def run(host: str | None, port: int | None) -> None:
     """Serve until told to stop."""
+    allocator.use_one_arena()
     settings = load_settings(host=host, port=port)
     log.configure(settings.log_level, settings.log_format, LineWriter(sys.stderr.fileno()))
     listener = server.listen(settings.host, settings.port)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from vivavoce import allocator
 from vivavoce.errors import EngineUnavailable, ModelInUse, VivavoceError
 
 if TYPE_CHECKING:
@@ -305,6 +306,7 @@ class Model:
             await self._end_worker()
             self._metrics.unloads.labels(self.info.id, reason).inc()
             log.info("model unloaded", model=self.info.id, reason=reason)
+            allocator.give_back()  # what its answers left in this process; it takes milliseconds
 
     async def _end_worker(self) -> None:
         worker = self._worker
