@@ -33,13 +33,15 @@ class CodecState:
     """The past of B streams.
 
     `frames` [B] counts the frames decoded; `keys` and `values` [layers, B, heads, window - 1,
-    head_dim] are the transformer's; `convs` are the convolutions' states in order of use.
+    head_dim] are the transformer's; `convs` are the convolutions' states in order of use. `longest`
+    is the largest of `frames`, as the host knows it.
     """
 
     frames: Tensor
     keys: Tensor
     values: Tensor
     convs: list[Tensor]
+    longest: int = 0
 
 
 class Codebook(nn.Module):
@@ -130,6 +132,7 @@ class WindowedAttention(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Attend from x [B, T, H] to the cached window - 1 frames and itself.
 
+        The mask, [B, 1, T, S], is that of the last S of them: there is nothing in those before.
         Returns the result and the next cached keys and values.
         """
         batch, length, _ = x.shape
@@ -138,7 +141,8 @@ class WindowedAttention(nn.Module):
         k = rotate(self.k_proj(x).view(shape).transpose(1, 2), cos_sin)
         k = torch.cat((keys, k), dim=2)
         v = torch.cat((values, self.v_proj(x).view(shape).transpose(1, 2)), dim=2)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        empty = k.shape[2] - mask.shape[-1]
+        y = F.scaled_dot_product_attention(q, k[:, :, empty:], v[:, :, empty:], attn_mask=mask)
         y = self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
         kept = k.shape[2] - (self.window - 1)
         return y, k[:, :, kept:], v[:, :, kept:]
@@ -178,7 +182,7 @@ class Transformer(nn.Module):
         self.output_proj = nn.Linear(c.hidden_size, c.latent_dim)
 
     def forward(
-        self, x: Tensor, frames: Tensor, keys: Tensor, values: Tensor
+        self, x: Tensor, frames: Tensor, longest: int, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Map x [B, T, latent] after `frames` [B] others; return the next keys and values too."""
         length, back = x.shape[1], self.window - 1
@@ -190,6 +194,9 @@ class Transformer(nn.Module):
         near = (age >= 0) & (age < self.window)
         real = places[None, :] >= back - frames[:, None]
         mask = (near[None] & real[:, None, :])[:, None]
+        # Places where no stream has a frame yet are left out: masked, they would still be summed,
+        # and rounded otherwise than officially.
+        mask = mask[..., max(back - longest, 0) :]
         x = self.input_proj(x)
         next_keys, next_values = [], []
         for layer, layer_keys, layer_values in zip(self.layers, keys, values, strict=True):
@@ -279,8 +286,9 @@ class CodecDecoder(nn.Module):
         """
         x, first, keys, values = self._latents(codes, state)
         samples, convs = self._vocode(x, state.convs[1:])
-        frames = state.frames + codes.shape[-1]
-        return samples, CodecState(frames, keys, values, [first, *convs])
+        length = codes.shape[-1]
+        frames, longest = state.frames + length, state.longest + length
+        return samples, CodecState(frames, keys, values, [first, *convs], longest)
 
     def prime(self, codes: Tensor) -> CodecState:
         """Return the state after codes [B, 16, T] whose sound nobody needs: a reference clip's.
@@ -291,13 +299,14 @@ class CodecDecoder(nn.Module):
         start = self.start(len(codes))
         x, first, keys, values = self._latents(codes, start)
         _, convs = self._vocode(x[..., -_VOCODER_REACH:], start.convs[1:])
-        return CodecState(start.frames + codes.shape[-1], keys, values, [first, *convs])
+        length = codes.shape[-1]
+        return CodecState(start.frames + length, keys, values, [first, *convs], length)
 
     def _latents(self, codes: Tensor, state: CodecState) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return latents [B, latent, T] and the next states of what makes them."""
         x, first = self.pre_conv(self.quantizer(codes), state.convs[0])
         x, keys, values = self.pre_transformer(
-            x.transpose(1, 2), state.frames, state.keys, state.values
+            x.transpose(1, 2), state.frames, state.longest, state.keys, state.values
         )
         return x.transpose(1, 2), first, keys, values
 
