@@ -156,6 +156,15 @@ def test_who_takes_nothing_is_cut_and_holds_nobody_up(server: Server) -> None:
     assert grown_bytes < 32 * 2**20
 
 
+def test_who_never_takes_the_rest_is_hung_up_on(server: Server) -> None:
+    """What was not sent yet when an answer is cut keeps no connection open."""
+    process = psutil.Process(server.process.pid)
+    with Listener(server, order("endless=1"), buffer_bytes=4096) as listener:
+        assert listener.answer().status == 200
+        assert established(process)
+        until(lambda: not established(process))
+
+
 def test_a_pause_that_is_shorter_is_nothing(server: Server) -> None:
     with Listener(server, order("chunks=300", input="Long."), buffer_bytes=4096) as listener:
         answer = listener.answer()

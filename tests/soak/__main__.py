@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -49,6 +50,8 @@ def main() -> None:
     )
     given = parser.parse_args()
 
+    # By an exception, so that the servers end as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)

@@ -47,15 +47,15 @@ HEALTH_LIMIT_S = 2.0
 RECOVERY_LIMIT_S = 20.0
 REST_LIMIT_S = 25.0
 
-REST_GROWTH_LIMIT_MIB = 32.0
-"""From the first rest to the last. Allocators keep what was once needed at the same time."""
-SLOPE_LIMIT_MIB_H = 30.0
-"""Once warm. It has to come to more than the noise, too."""
-SLOPE_SPAN_S = 120.0
-"""Over less, nothing is warm yet."""
-SLOPE_NOISE_MIB = 8.0
-WORKER_SLOPE_NOISE_MIB = 32.0
-"""The embedded voice's process needs more for a long sentence, and for two at once."""
+REST_GROWTH_LIMIT_MIB = 16.0
+"""Of the server's memory at rest, from the first rest to the last."""
+REST_SLOPE_LIMIT_MIB_H = 30.0
+REST_SLOPE_SPAN_S = 600.0
+"""Over less a slope is noise: each rest is a few MiB more or less than the one before."""
+PEAK_GROWTH_LIMIT_MIB = 24.0
+"""Of its highest in a round, from the first rounds to the last: how much comes at once differs."""
+WORKER_GROWTH_LIMIT_MIB = 32.0
+"""In the last two thirds of a life: the embedded voice keeps what its longest sentence needed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from soak.plan import (
-    AUDIO_CACHE_MAX,
-    REST_GROWTH_LIMIT_MIB,
-    SLOPE_LIMIT_MIB_H,
-    SLOPE_NOISE_MIB,
-    SLOPE_SPAN_S,
-    WORKER_SLOPE_NOISE_MIB,
-)
-from soak.watch import mib_per_hour
+from soak import memory
+from soak.plan import AUDIO_CACHE_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,17 +16,14 @@ if TYPE_CHECKING:
     from soak.rest import Rest
     from soak.run import Soak
 
-WORKER = "the worker"
 _MOST_SAMPLES = 200
-_WARMING_PART = 3
-"""The first third, of a run or of a worker's life, is not judged: buffers reach their size."""
 _THREADS_SLACK = 6
 """Pools have fewer threads than they may until enough was asked of them at once."""
 
 
 def troubles(soak: Soak) -> list[str]:
     """Return everything that went wrong with a server, one line each."""
-    found = [*soak.ledger.wrongs, *_leaks(soak.rests), *_memory_troubles(soak)]
+    found = [*soak.ledger.wrongs, *_leaks(soak.rests), *memory.troubles(soak)]
     found += soak.server.troubles
     if soak.ledger.kills_at and not soak.ledger.recoveries_s:
         found.append("no speech after any kill")
@@ -58,48 +48,6 @@ def _leaks(rests: Sequence[Rest]) -> list[str]:
     return found
 
 
-def _memory_troubles(soak: Soak) -> list[str]:
-    found = []
-    memory = [rest.memory_mib for rest in soak.rests]
-    if memory and memory[-1] - memory[0] > REST_GROWTH_LIMIT_MIB:
-        found.append(
-            f"at rest the server's memory went from {memory[0]} to {memory[-1]} MiB; "
-            f"{REST_GROWTH_LIMIT_MIB:g} MiB more are allowed"
-        )
-    for name, points in _series(soak).items():
-        slope = mib_per_hour(points)
-        span_s = points[-1][0] - points[0][0] if points else 0.0
-        if slope is None or slope <= SLOPE_LIMIT_MIB_H or span_s < SLOPE_SPAN_S:
-            continue
-        noise_mib = WORKER_SLOPE_NOISE_MIB if name == WORKER else SLOPE_NOISE_MIB
-        if slope * span_s / 3600 > noise_mib:
-            found.append(
-                f"memory of {name} grows by {slope} MiB an hour; {SLOPE_LIMIT_MIB_H:g} are allowed"
-            )
-    return found
-
-
-def _series(soak: Soak) -> dict[str, list[tuple[float, float]]]:
-    """Return (seconds, MiB) of what must be flat: the server, at rest and under load, and a worker.
-
-    Once warm; the worker in its last life of the last round.
-    """
-    samples = soak.watch.samples
-    warm_round = max(1, len(soak.plan.rounds) // _WARMING_PART)
-    last_round = [s for s in samples if s.round == len(soak.plan.rounds) - 1]
-    last_pid = next((s.worker_pid for s in reversed(last_round) if s.worker_pid), None)
-    life = [
-        (s.at_s, s.worker_mib)
-        for s in last_round
-        if s.worker_pid == last_pid and s.worker_mib is not None
-    ]
-    return {
-        "the server at rest": [(rest.at_s, rest.memory_mib) for rest in soak.rests[warm_round:]],
-        "the server under load": [(s.at_s, s.server_mib) for s in samples if s.round >= warm_round],
-        WORKER: life[len(life) // _WARMING_PART :],
-    }
-
-
 def result(soak: Soak) -> dict[str, Any]:
     """Return the figures of a server's run."""
     ledger, metrics = soak.ledger, soak.server.metrics()
@@ -116,7 +64,12 @@ def result(soak: Soak) -> dict[str, Any]:
         "recovered_after_s": [round(took_s, 2) for took_s in ledger.recoveries_s],
         "health_ms": soak.watch.health_figures(),
         "rests": [rest.as_json() for rest in soak.rests],
-        "mib_per_hour": {name: mib_per_hour(points) for name, points in _series(soak).items()},
+        "mib_per_hour": {
+            "at rest": memory.mib_per_hour(memory.at_rest(soak)),
+            "at its highest": memory.mib_per_hour(memory.peaks(soak)),
+            "last worker": memory.mib_per_hour(memory.last_life(soak)),
+        },
+        "highest_mib": [mib for _, mib in memory.peaks(soak)],
         "samples": [asdict(sample) for sample in soak.watch.samples[::step]],
     }
 
@@ -148,6 +101,7 @@ _ROWS = {
         sum(rest["open_files"].values()) for rest in result["rests"]
     ],
     "at rest: server, MiB": lambda result: [rest["memory_mib"] for rest in result["rests"]],
+    "in a round: server at most, MiB": lambda result: result["highest_mib"],
     "growth, MiB an hour": lambda result: "; ".join(
         f"{name}: {slope}" for name, slope in result["mib_per_hour"].items()
     ),

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import time
 from dataclasses import dataclass, field
-from statistics import linear_regression
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -16,8 +15,6 @@ from soak.plan import HEALTH_LIMIT_S
 from soak.rest import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import httpx
 
     from soak.ledger import Ledger
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
 _HEALTH_EVERY_S = 0.5
 _MEMORY_EVERY = 4  # looks at /health
-_LEAST_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +91,3 @@ class Watch:
             for name, share in shares.items()
         }
         return {"asked": len(self.ledger.health_s), **figures}
-
-
-def mib_per_hour(points: Sequence[tuple[float, float]]) -> float | None:
-    """Return the slope of (seconds, MiB); None if they are too few to tell."""
-    if len(points) < _LEAST_POINTS:
-        return None
-    slope = linear_regression([at_s for at_s, _ in points], [mib for _, mib in points]).slope
-    return round(3600 * slope, 2)

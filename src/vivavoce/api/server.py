@@ -12,6 +12,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from vivavoce.errors import SettingsError
 
+_TICKS_PER_LOOK = 10
+"""uvicorn ticks ten times a second."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -66,7 +69,10 @@ def run(
 
 
 class _Server(uvicorn.Server):
-    """Calls back once it accepts connections, and when it is told to stop."""
+    """Calls back once it accepts connections, and when it is told to stop.
+
+    Looks after connections that do not come to their end by themselves.
+    """
 
     def __init__(
         self,
@@ -83,6 +89,12 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_listening()
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_LOOK == 0:
+            for connection in list(self.server_state.connections):
+                connection.abort_if_stuck()
+        return await super().on_tick(counter)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
             self.force_exit = True
@@ -93,13 +105,17 @@ class _Server(uvicorn.Server):
 def _protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
     """Return uvicorn's HTTP protocol, but for requests that never come to their end.
 
-    uvicorn itself waits for ever: for a head, and for the rest of a body whose request was answered
-    before it was read. The time for a body that is being read is the application's affair.
+    uvicorn itself waits for ever: for a head, for the rest of a body whose request was answered
+    before it was read, and for a client to take the rest of an answer after which the connection is
+    to be closed. The time for a body that is being read is the application's affair, as is that for
+    an answer that is being sent.
     """
 
     class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         _timer: asyncio.TimerHandle | None = None
         _arriving = False
+        _unsent_bytes = 0
+        _stuck_since_s = 0.0
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
@@ -127,6 +143,14 @@ def _protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
             super().connection_lost(exc)
+
+        def abort_if_stuck(self) -> None:
+            unsent_bytes = self.transport.get_write_buffer_size()
+            now_s = asyncio.get_running_loop().time()
+            if not self.transport.is_closing() or unsent_bytes != self._unsent_bytes:
+                self._unsent_bytes, self._stuck_since_s = unsent_bytes, now_s
+            elif unsent_bytes and now_s - self._stuck_since_s > head_timeout_s:
+                self.transport.abort()
 
         def _begin_to_wait(self) -> None:
             self._stop_waiting()
