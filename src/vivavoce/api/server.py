@@ -43,18 +43,18 @@ def run(
     listener: socket.socket,
     *,
     shutdown_timeout_s: int,
-    head_timeout_s: float,
+    client_timeout_s: float,
     on_listening: Callable[[str, int], None],
     on_stopping: Callable[[], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let running answers finish for so long.
 
     A second signal ends them at once. A connection whose request has not begun after
-    `head_timeout_s` is closed.
+    `client_timeout_s` is closed, as is one to be closed whose client takes nothing for so long.
     """
     config = uvicorn.Config(
         app,
-        http=_protocol(head_timeout_s),
+        http=type("Protocol", (_ImpatientProtocol,), {"client_timeout_s": client_timeout_s}),
         lifespan="on",
         access_log=False,
         log_config=None,
@@ -92,7 +92,8 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_PER_LOOK == 0:
             for connection in list(self.server_state.connections):
-                connection.abort_if_stuck()
+                if isinstance(connection, _ImpatientProtocol):
+                    connection.abort_if_stuck()
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -102,8 +103,8 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
-    """Return uvicorn's HTTP protocol, but for requests that never come to their end.
+class _ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """uvicorn's HTTP protocol, but for requests that never come to their end.
 
     uvicorn itself waits for ever: for a head, for the rest of a body whose request was answered
     before it was read, and for a client to take the rest of an answer after which the connection is
@@ -111,57 +112,55 @@ def _protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
     an answer that is being sent.
     """
 
-    class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-        _timer: asyncio.TimerHandle | None = None
-        _arriving = False
-        _unsent_bytes = 0
-        _stuck_since_s = 0.0
+    client_timeout_s: float
+    _timer: asyncio.TimerHandle | None = None
+    _arriving = False
+    _unsent_bytes = 0
+    _stuck_since_s = 0.0
 
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._begin_to_wait()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._arriving = True
+        self._begin_to_wait()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._arriving = False
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._arriving:  # the rest of its body, or the head of the next
             self._begin_to_wait()
 
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            self._arriving = True
-            self._begin_to_wait()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
-        def on_headers_complete(self) -> None:
-            self._stop_waiting()
-            super().on_headers_complete()
+    def abort_if_stuck(self) -> None:
+        unsent_bytes = self.transport.get_write_buffer_size()
+        now_s = asyncio.get_running_loop().time()
+        if not self.transport.is_closing() or unsent_bytes != self._unsent_bytes:
+            self._unsent_bytes, self._stuck_since_s = unsent_bytes, now_s
+        elif unsent_bytes and now_s - self._stuck_since_s > self.client_timeout_s:
+            self.transport.abort()
 
-        def on_message_complete(self) -> None:
-            self._arriving = False
-            self._stop_waiting()
-            super().on_message_complete()
+    def _begin_to_wait(self) -> None:
+        self._stop_waiting()
+        self._timer = asyncio.get_running_loop().call_later(self.client_timeout_s, self._give_up)
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if self._arriving:  # the rest of its body, or the head of the next
-                self._begin_to_wait()
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
-            super().connection_lost(exc)
-
-        def abort_if_stuck(self) -> None:
-            unsent_bytes = self.transport.get_write_buffer_size()
-            now_s = asyncio.get_running_loop().time()
-            if not self.transport.is_closing() or unsent_bytes != self._unsent_bytes:
-                self._unsent_bytes, self._stuck_since_s = unsent_bytes, now_s
-            elif unsent_bytes and now_s - self._stuck_since_s > head_timeout_s:
-                self.transport.abort()
-
-        def _begin_to_wait(self) -> None:
-            self._stop_waiting()
-            self._timer = asyncio.get_running_loop().call_later(head_timeout_s, self._give_up)
-
-        def _stop_waiting(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-
-        def _give_up(self) -> None:
-            if self.cycle is None or self.cycle.response_complete:
-                self.transport.close()
-
-    return ImpatientProtocol
+    def _give_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()

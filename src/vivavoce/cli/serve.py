@@ -39,7 +39,7 @@ def run(host: str | None, port: int | None) -> None:
         app,
         listener,
         shutdown_timeout_s=settings.shutdown_timeout_s,
-        head_timeout_s=settings.receive_timeout_s,
+        client_timeout_s=settings.receive_timeout_s,
         on_listening=on_listening,
         on_stopping=service.drain,
     )
