@@ -54,22 +54,23 @@ def main() -> None:
     folder = checkpoint.make(given.folder)
     about: dict[str, Any] = {"taken_at": now.isoformat(timespec="seconds"), **facts()}
     del about["packages"]  # the server's
-    about |= {"quick": given.quick, "device": given.device, "frames": plan.frames}
-    figures = Figures(plan.frames)
+    about |= {"quick": given.quick, "device": given.device}
+    about["frames"] = {case.name: case.frames for case in cases}
+    path = given.json or _RESULTS / f"offline-{now:%Y-%m-%d}.json"
+    figures = Figures()
     for case in cases:
         with progress.stage(case.name, repeats * len(PYTHONS)) as step:
             for _ in range(repeats):
                 told = {}
                 for side in PYTHONS:  # in turn, so that a busy minute falls on both
-                    told[side] = measure(side, case, plan, folder, given.device)
+                    told[side] = measure(side, case, folder, given.device)
                     step()
                 figures.add(case, told)
                 about.setdefault("threads", told["ours"]["threads"])  # but of `.1thread` cases
                 about["versions"] = {side: told[side]["versions"] for side in told}
-    about["run_s"] = round(time.monotonic() - began, 1)
+        about["run_s"] = round(time.monotonic() - began, 1)
+        report.write(path, about, figures)  # so that who ends it early keeps what there is
     console.print(report.table(figures, reasons=console.width >= _WIDTH))
-    path = given.json or _RESULTS / f"offline-{now:%Y-%m-%d}.json"
-    report.write(path, about, figures)
     progress.say(f"written to {path}")
 
 

@@ -33,6 +33,7 @@ class Job:
     batch: int
     sampled: bool
     as_server: bool
+    quantize: str
     threads: int | None
     frames: int
     warm_frames: int

@@ -53,8 +53,7 @@ class Figure:
 class Figures:
     """Pairs of results as they come, and the figures they make."""
 
-    def __init__(self, frames: int) -> None:
-        self._frames = frames
+    def __init__(self) -> None:
         self._pairs: dict[tuple[str, str], list[tuple[float, float]]] = {}
 
     def add(self, case: Case, told: dict[str, dict[str, Any]]) -> None:
@@ -65,7 +64,7 @@ class Figures:
         ours, official = told["ours"], told["official"]
         self._note(f"{case.loading}.load.time", "s", ours["load_s"], official["load_s"])
         for name in ("generate", "decode", "both", "cpu"):
-            values = (1000 * side[f"{name}_s"] / self._frames for side in (ours, official))
+            values = (1000 * side[f"{name}_s"] / case.frames for side in (ours, official))
             self._note(f"{case.name}.{name}", "ms", *values)
         for prefix, key in ((f"{case.loading}.load", "load_peak_mib"), (case.name, "peak_mib")):
             for name in _MEMORY:

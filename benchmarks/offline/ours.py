@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.offline.child import DTYPES, Job, main, now
 from vivavoce.engine.qwen3.attention import SDPA
+from vivavoce.engine.qwen3.device import place
 from vivavoce.engine.qwen3.generation import Controls, Generation
 from vivavoce.engine.qwen3.model import Qwen3TTS
 from vivavoce.engine.qwen3.piece import CHUNK_FRAMES
@@ -29,6 +30,7 @@ class Ours:
             dtype,
             torch.float32 if job.as_server else dtype,
             attention=SDPA,  # as the official package by default
+            weight_bits=place(job.device, job.dtype, job.quantize).weight_bits,
         )
 
     def speak(self, job: Job, frames: int) -> tuple[float, float]:

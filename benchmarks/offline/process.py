@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.offline.plan import LANGUAGE, SPEAKER, TEXT, Case, Plan
+from benchmarks.offline.plan import LANGUAGE, SPEAKER, TEXT, Case
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = {"ours": ROOT / ".venv/bin/python", "official": ROOT / ".venv-official/bin/python"}
 _EVERY_S = 0.02
 
 
-def measure(side: str, case: Case, plan: Plan, folder: Path, device: str) -> dict[str, Any]:
+def measure(side: str, case: Case, folder: Path, device: str) -> dict[str, Any]:
     """Return what the process of one side found out about a case.
 
     Raises:
@@ -27,8 +27,6 @@ def measure(side: str, case: Case, plan: Plan, folder: Path, device: str) -> dic
         **asdict(case),
         "folder": str(folder),
         "device": device,
-        "frames": plan.frames,
-        "warm_frames": plan.warm_frames,
         "text": TEXT,
         "language": LANGUAGE,
         "speaker": SPEAKER,

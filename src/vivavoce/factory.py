@@ -63,6 +63,7 @@ def engine_options(settings: Settings, need: Need = Need.PRESET) -> Options:
         "need": need.value,
         "device": settings.device,
         "dtype": settings.dtype,
+        "quantize": settings.quantize,
         "offline": settings.offline,
         "frame_budget": settings.frame_budget,
         "runaway_guard": settings.runaway_guard,
@@ -148,7 +149,7 @@ def _fingerprint(settings: Settings, need: Need) -> str:
     facts: dict[str, object] = {"engine": choose_engine(settings)}
     if "model" in options:
         name = str(options["model"])
-        facts |= {name: options[name] for name in ("model", "device", "dtype", "tf32")}
+        facts |= {name: options[name] for name in ("model", "device", "dtype", "quantize", "tf32")}
         folder = find(name)
         weights = folder / "model.safetensors" if folder else None
         if weights and weights.exists():  # a folder's weights may be replaced by others

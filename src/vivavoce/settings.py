@@ -84,6 +84,15 @@ class Settings(BaseSettings):
         Literal["auto", "fp32", "bf16"],
         Field(alias="DTYPE", description="Its numbers. auto: bf16 on CUDA, else fp32."),
     ] = "auto"
+    quantize: Annotated[
+        Literal["auto", "none", "int8", "int4"],
+        Field(
+            alias="QUANTIZE",
+            description="Bits of its weights, on the CPU only: fewer are faster and less exact. "
+            "int4: in the part that needs most time; else int8. auto: int8 on the CPU where DTYPE "
+            "is auto, else none.",
+        ),
+    ] = "auto"
     frame_budget: Annotated[
         bool,
         Field(

@@ -53,7 +53,8 @@ def _read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(kind: str, need: str, stages: list[str], **more: object) -> Qwen3Engine:
-    options = {"model": str(speaking_checkpoint(kind)), "need": need, "device": "cpu"}
+    model = str(speaking_checkpoint(kind))
+    options = {"model": model, "need": need, "device": "cpu", "quantize": "none"}
     return Qwen3Engine.load(options | more, lambda progress: stages.append(progress.stage))
 
 

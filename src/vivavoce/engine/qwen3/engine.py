@@ -34,9 +34,9 @@ MAX_BATCH = 16
 class Qwen3Engine(Engine):
     """One checkpoint. Usage: rows of the prompts in, frames of 80 ms out.
 
-    Options: `model`, a hub id or folder; `need`, what it is to be for; `device`, `dtype`, `offline`
-    as the settings; `frame_budget` and `runaway_guard`, whether speech that does not end is given
-    up; `warmup`, `tf32` and `cudnn_benchmark`, see `warmup.py`.
+    Options: `model`, a hub id or folder; `need`, what it is to be for; `device`, `dtype`,
+    `quantize`, `offline` as the settings; `frame_budget` and `runaway_guard`, whether speech that
+    does not end is given up; `warmup`, `tf32` and `cudnn_benchmark`, see `warmup.py`.
     """
 
     def __init__(
@@ -77,7 +77,9 @@ class Qwen3Engine(Engine):
     def _load(
         cls, options: Mapping[str, object], on_progress: Callable[[LoadProgress], None]
     ) -> Self:
-        placed = place(str(options.get("device", "auto")), str(options.get("dtype", "auto")))
+        placed = place(
+            *(str(options.get(name, "auto")) for name in ("device", "dtype", "quantize"))
+        )
         folder = checkpoint.fetch(
             str(options["model"]),
             offline=bool(options.get("offline", False)),
@@ -88,7 +90,8 @@ class Qwen3Engine(Engine):
                 LoadProgress("verifying", it.done_bytes, it.total_bytes)
             ),
         )
-        on_progress(LoadProgress("reading weights"))
+        numbers = f" as int{placed.weight_bits}" if placed.weight_bits else ""
+        on_progress(LoadProgress(f"reading weights{numbers}"))
         warmup.prepare(
             placed.device,
             tf32=bool(options.get("tf32", False)),
@@ -97,7 +100,12 @@ class Qwen3Engine(Engine):
         info = catalog.describe(options)
         # The codec takes little memory, and half precision is heard (and slower on most CPUs).
         model = Qwen3TTS.load(
-            folder, placed.device, placed.dtype, torch.float32, attention=placed.attention
+            folder,
+            placed.device,
+            placed.dtype,
+            torch.float32,
+            attention=placed.attention,
+            weight_bits=placed.weight_bits,
         )
         catalog.check_kind(info.id, model.config, Need(str(options["need"])))
         engine = cls(info, model, read_defaults(folder), options)

@@ -49,7 +49,7 @@ def rotate(x: Tensor, cos_sin: Tensor) -> Tensor:
     return x * cos_sin[0] + x.roll(x.shape[-1] // 2, dims=-1) * cos_sin[1]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class KVCache:
     """Keys and values of all layers, [layers, B, kv_heads, capacity, head_dim] each."""
 
@@ -216,17 +216,37 @@ def make_table(size: int, width: int) -> nn.Embedding:
     return nn.Embedding.from_pretrained(torch.empty(size, width))
 
 
-def make_layers(c: TransformerConfig, attend: Attend) -> nn.ModuleList:
-    """Return the layers of a transformer of these sizes; `attend` as in `attention.load`."""
-    return nn.ModuleList(
-        DecoderLayer(
-            c.hidden_size,
-            c.intermediate_size,
-            c.num_attention_heads,
-            c.num_key_value_heads,
-            c.head_dim,
-            c.rms_norm_eps,
-            attend,
+class Layers(nn.ModuleList):
+    """The layers of a transformer of these sizes; `attend` as in `attention.load`."""
+
+    def __init__(self, c: TransformerConfig, attend: Attend) -> None:
+        super().__init__(
+            DecoderLayer(
+                c.hidden_size,
+                c.intermediate_size,
+                c.num_attention_heads,
+                c.num_key_value_heads,
+                c.head_dim,
+                c.rms_norm_eps,
+                attend,
+            )
+            for _ in range(c.num_hidden_layers)
         )
-        for _ in range(c.num_hidden_layers)
-    )
+
+    def new_cache(self, batch: int, capacity: int) -> KVCache:
+        """Return an empty cache for `batch` sequences of up to `capacity` positions."""
+        attention = self[0].self_attn
+        return KVCache.empty(
+            len(self),
+            batch,
+            attention.kv_heads,
+            capacity,
+            attention.head_dim,
+            like=attention.k_norm.weight,
+        )
+
+    def forward(self, x: Tensor, places: Places, cache: KVCache) -> Tensor:
+        """Run x [B, T, H] at its places through all layers, writing into their cache."""
+        for layer, keys, values in zip(self, cache.keys, cache.values, strict=True):
+            x = layer(x, places, keys, values)
+        return x

@@ -17,6 +17,7 @@ from vivavoce.engine.qwen3.speaker import SpeakerEncoder
 from vivavoce.engine.qwen3.talker import Talker
 from vivavoce.engine.qwen3.tokenizer import TextTokenizer
 from vivavoce.engine.qwen3.weights import check_leftovers, load_weights
+from vivavoce.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from vivavoce.engine.qwen3.codec.decoder import CodecState
     from vivavoce.types import Samples
 
+_TALKER = "talker."
 _ENCODER = "encoder."
 
 
@@ -49,12 +51,15 @@ class Qwen3TTS:
         dtype: torch.dtype,
         codec_dtype: torch.dtype | None = None,
         attention: str = SDPA,
+        weight_bits: int | None = None,
         *,
         as_from_folder: bool = False,
     ) -> Qwen3TTS:
         """Load a checkpoint from a folder in the released layout.
 
         The codec (decoder and encoder) computes in `codec_dtype`, by default as everything else.
+        With `weight_bits` (4, 8, or 32) onnxruntime computes talker and predictor, in fp32 on the
+        CPU, from weights of so many bits.
         `as_from_folder`: see `TextTokenizer`.
 
         Raises:
@@ -73,7 +78,7 @@ class Qwen3TTS:
             speaker = SpeakerEncoder(config.speaker_encoder) if config.speaker_encoder else None
         model_path = folder / "model.safetensors"
         codec_path = folder / "speech_tokenizer" / "model.safetensors"
-        used = load_weights(talker, model_path, "talker.", device, dtype)
+        used = _load_talker(talker, model_path, device, dtype, weight_bits)
         if speaker is not None:
             used |= load_weights(speaker, model_path, "speaker_encoder.", device, dtype)
         check_leftovers(model_path, used)
@@ -89,7 +94,7 @@ class Qwen3TTS:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return self.talker.codec_head.weight.device
+        return self.talker.device
 
     @torch.inference_mode()
     def listen(self, samples: Tensor, text: str | None) -> Reference:
@@ -113,3 +118,23 @@ class Qwen3TTS:
         codes = torch.tensor(frames, device=self.device).T[None]
         samples, state = self.codec_decoder(codes, state)
         return samples[0].float().cpu().numpy(), state
+
+
+def _load_talker(
+    talker: Talker, path: Path, device: torch.device, dtype: torch.dtype, weight_bits: int | None
+) -> set[str]:
+    """Fill a talker made on the meta device; return the names of the tensors used."""
+    if weight_bits is None:
+        return load_weights(talker, path, _TALKER, device, dtype)
+    try:  # only here: it takes half a second, and a CUDA device has no use for it
+        from vivavoce.engine.qwen3.onnx.replace import replace
+    except ImportError as exc:
+        raise EngineUnavailable(
+            f"Quantized weights need what is not installed here: {exc}. Install it with: pip "
+            "install 'vivavoce[qwen]'. Or use QUANTIZE=none."
+        ) from exc
+    used = replace(talker, path, _TALKER, weight_bits)
+    # Tables stay as they are stored, for what is looked up is converted row by row.
+    used |= load_weights(talker, path, _TALKER, device, None)
+    talker.text_projection.to(dtype)
+    return used

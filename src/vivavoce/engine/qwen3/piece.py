@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from vivavoce.types import Samples
 
 CHUNK_FRAMES = (1, 2, 4, 8, 12)
-"""Frames decoded at a time: the first at once, later ones in fewer calls; the last goes on."""
+"""Frames decoded at a time: the first at once, later ones in fewer calls; the last goes on.
+
+The same on every device. A call costs a processor as much as two thirds of a frame, whatever its
+size: to wait for four frames after the first would save a hundredth of the decoder's time.
+"""
 
 
 class Ending(Enum):

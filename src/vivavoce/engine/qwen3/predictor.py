@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vivavoce.engine.qwen3.config import TransformerConfig
-from vivavoce.engine.qwen3.layers import KVCache, Places, RMSNorm, make_layers, make_table
+from vivavoce.engine.qwen3.layers import KVCache, Layers, Places, RMSNorm, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ class CodePredictorModel(nn.Module):
         self.codec_embedding = nn.ModuleList(
             make_table(c.vocab_size, talker_hidden) for _ in range(c.num_code_groups - 1)
         )
-        self.layers = make_layers(c, attend)
+        self.layers = Layers(c, attend)
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
 
 
@@ -50,15 +50,7 @@ class CodePredictor(nn.Module):
 
     def new_cache(self, batch: int) -> KVCache:
         """Return the cache of a frame, to be used again for every frame."""
-        c = self.config
-        return KVCache.empty(
-            c.num_hidden_layers,
-            batch,
-            c.num_key_value_heads,
-            c.num_code_groups,
-            c.head_dim,
-            like=self.lm_head[0].weight,
-        )
+        return self.model.layers.new_cache(batch, self.config.num_code_groups)
 
     def forward(
         self,
@@ -77,10 +69,11 @@ class CodePredictor(nn.Module):
         codes: list[Tensor] = []
         for book, head in enumerate(self.lm_head, start=1):
             end = book + 1
-            x = self._run(self.small_to_mtp_projection(x), frame.part(begin, end), cache)
+            x = self.small_to_mtp_projection(x)
+            x = self.model.norm(self.model.layers(x, frame.part(begin, end), cache))
             codes.append(choose(head(x[:, -1]), book))
             begin = end
-            x = self.model.codec_embedding[book - 1](codes[-1])[:, None]
+            x = self.model.codec_embedding[book - 1](codes[-1])[:, None].to(hidden.dtype)
         return torch.stack(codes, dim=1)
 
     def _places(self, x: Tensor) -> Places:
@@ -88,8 +81,3 @@ class CodePredictor(nn.Module):
         length = self.config.num_code_groups
         positions = torch.arange(length, device=x.device).expand(len(x), -1)
         return Places.at(positions, length, self.config, x.dtype)
-
-    def _run(self, x: Tensor, places: Places, cache: KVCache) -> Tensor:
-        for layer, keys, values in zip(self.model.layers, cache.keys, cache.values, strict=True):
-            x = layer(x, places, keys, values)
-        return self.model.norm(x)

@@ -152,5 +152,4 @@ class PromptBuilder:
         return self._talker.embed_codec(self._ids(list(ids)))
 
     def _ids(self, ids: list[int]) -> Tensor:
-        device = self._talker.codec_head.weight.device
-        return torch.tensor(ids, dtype=torch.long, device=device)
+        return torch.tensor(ids, dtype=torch.long, device=self._talker.device)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from vivavoce.engine.qwen3.attention import sdpa
 from vivavoce.engine.qwen3.config import TalkerConfig, TransformerConfig
-from vivavoce.engine.qwen3.layers import KVCache, Places, RMSNorm, make_layers, make_table
+from vivavoce.engine.qwen3.layers import KVCache, Layers, Places, RMSNorm, make_table
 from vivavoce.engine.qwen3.predictor import CodePredictor
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class TalkerModel(nn.Module):
         super().__init__()
         self.text_embedding = make_table(c.text_vocab_size, c.text_hidden_size)
         self.codec_embedding = make_table(c.vocab_size, c.hidden_size)
-        self.layers = make_layers(c, attend)
+        self.layers = Layers(c, attend)
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
 
 
@@ -57,33 +57,34 @@ class Talker(nn.Module):
         self.codec_head = nn.Linear(c.hidden_size, c.vocab_size, bias=False)
         self.code_predictor = CodePredictor(predictor, c.hidden_size, attend)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.text_projection.linear_fc1.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which numbers it computes. Its tables may be stored in others."""
+        return self.text_projection.linear_fc1.weight.dtype
+
     def embed_text(self, ids: Tensor) -> Tensor:
         """Map text ids [...] to [..., hidden]."""
-        return self.text_projection(self.model.text_embedding(ids))
+        return self.text_projection(self.model.text_embedding(ids).to(self.dtype))
 
     def embed_codec(self, ids: Tensor) -> Tensor:
         """Map ids of the first codebook's table (codes, tags, speakers) [...] to [..., hidden]."""
-        return self.model.codec_embedding(ids)
+        return self.model.codec_embedding(ids).to(self.dtype)
 
     def embed_frames(self, codes: Tensor) -> Tensor:
         """Map whole frames [..., 16] to the sums of their embeddings [..., hidden]."""
-        parts = [self.embed_codec(codes[..., 0])]
-        for book, table in enumerate(self.code_predictor.model.codec_embedding, start=1):
-            parts.append(table(codes[..., book]))
+        tables = (self.model.codec_embedding, *self.code_predictor.model.codec_embedding)
+        parts = [table(codes[..., book]) for book, table in enumerate(tables)]
         # One sum of all: in half precision 15 sums of two would round 15 times.
-        return torch.stack(parts, dim=-2).sum(dim=-2)
+        return torch.stack(parts, dim=-2).to(self.dtype).sum(dim=-2)
 
     def new_cache(self, batch: int, capacity: int) -> KVCache:
         """Return an empty cache for `batch` sequences of up to `capacity` positions."""
-        c = self.config
-        return KVCache.empty(
-            c.num_hidden_layers,
-            batch,
-            c.num_key_value_heads,
-            capacity,
-            c.head_dim,
-            like=self.codec_head.weight,
-        )
+        return self.model.layers.new_cache(batch, capacity)
 
     def forward(self, x: Tensor, positions: Tensor, span: int, cache: KVCache) -> Tensor:
         """Run x [B, T, hidden] at `positions` [B, T], each row going on where it stands.
@@ -92,6 +93,4 @@ class Talker(nn.Module):
         hidden states after the final norm, [B, T, hidden].
         """
         places = Places.at(positions, span, self.config, x.dtype)
-        for layer, keys, values in zip(self.model.layers, cache.keys, cache.values, strict=True):
-            x = layer(x, places, keys, values)
-        return self.model.norm(x)
+        return self.model.norm(self.model.layers(x, places, cache))

@@ -2,8 +2,9 @@
 
 Modules are made on the meta device, without memory; each tensor is then read from the memory-mapped
 safetensors file into place, in the dtype wanted. One that needs no change stays mapped: the system
-reads it when it is used. A tensor that is missing, left over or of another shape is an error that
-names it.
+reads it when it is used. One that its module computes with in another layout is laid so as it is
+read; the file's own is not kept. A tensor that is missing, left over or of another shape is an
+error that names it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Relaid(nn.Module):
+    """A module that computes with its own parameters laid otherwise than the file has them.
+
+    Its constructor makes them in the file's shapes, which are checked.
+    """
+
+    def lay(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Return what becomes of its parameter `name`, in memory that is not the tensor's."""
+        raise NotImplementedError
+
+
 def load_weights(
-    module: nn.Module, path: Path, prefix: str, device: torch.device, dtype: torch.dtype
+    module: nn.Module, path: Path, prefix: str, device: torch.device, dtype: torch.dtype | None
 ) -> set[str]:
     """Fill `module`, made on the meta device, with the tensors of `path` under `prefix`.
 
-    Returns the names used. Parameters become plain, without gradients.
+    They get the `dtype` given; without one they keep their own. Returns the names used. Parameters
+    become plain, without gradients.
 
     Raises:
         EngineUnavailable: the file cannot be read, or a tensor is missing or misshapen.
@@ -48,9 +61,15 @@ def load_weights(
                         f"must have {list(parameter.shape)}. Download the checkpoint again."
                     )
                 tensor = file.get_tensor(full)
-                if tensor.dtype != dtype or device.type != "cpu":
-                    tensor = _copy(path, full, device, dtype)
-                _replace(module, name, tensor)
+                wanted = dtype or tensor.dtype
+                owner, _, last = name.rpartition(".")
+                place = module.get_submodule(owner)
+                relaid = isinstance(place, Relaid)
+                if relaid or tensor.dtype != wanted or device.type != "cpu":
+                    tensor = _copy(path, full, device, wanted)
+                if relaid:
+                    tensor = place.lay(last, tensor)
+                setattr(place, last, nn.Parameter(tensor, requires_grad=False))
                 used.add(full)
     except (OSError, SafetensorError) as exc:
         raise EngineUnavailable(
@@ -87,10 +106,3 @@ def _copy(path: Path, name: str, device: torch.device, dtype: torch.dtype) -> to
     """
     with safe_open(path, framework="pt", device=str(device)) as file:
         return file.get_tensor(name).to(dtype)
-
-
-def _replace(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
-    *path, last = name.split(".")
-    for part in path:
-        module = getattr(module, part)
-    setattr(module, last, nn.Parameter(tensor, requires_grad=False))

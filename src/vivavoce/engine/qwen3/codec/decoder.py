@@ -9,6 +9,7 @@ parameter names: the official package, qwen-tts 0.1.1 (tokenizer_12hz).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +17,15 @@ from torch.nn import functional as F
 
 from vivavoce.engine.qwen3.codec.streaming import (
     CausalConv,
-    CausalTransposedConv,
     ConvNeXtBlock,
     SnakeBeta,
+    Taps,
+    TransposedTaps,
 )
-from vivavoce.engine.qwen3.config import CodecDecoderConfig
-from vivavoce.engine.qwen3.layers import MLP, RMSNorm, rope, rotate
+from vivavoce.engine.qwen3.codec.transformer import Transformer
+
+if TYPE_CHECKING:
+    from vivavoce.engine.qwen3.config import CodecDecoderConfig
 
 # Frames of latents that a sample depends on: convolutions of 7 at 25, 50 and 50 Hz, then in each
 # block dilations of 1, 3 and 9 at 400 Hz, 2 kHz, 8 kHz and 24 kHz. Together 9.6.
@@ -84,10 +88,10 @@ class ResidualQuantizer(nn.Module):
         self.vq = _Books(books, size, dim // 2)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Map codes [B, books, T] to [B, dim, T]."""
+        """Map codes [B, books, T] to [B, T, dim]."""
         books = [layer._codebook for layer in self.vq.layers]
         total = sum(book(codes[:, i]) for i, book in enumerate(books))
-        return self.output_proj(total.transpose(1, 2))
+        return F.linear(total, self.output_proj.weight.squeeze(-1))
 
 
 class Quantizer(nn.Module):
@@ -99,112 +103,8 @@ class Quantizer(nn.Module):
         self.rvq_rest = ResidualQuantizer(books - 1, size, dim)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Map codes [B, books, T] to [B, dim, T]."""
+        """Map codes [B, books, T] to [B, T, dim]."""
         return self.rvq_first(codes[:, :1]) + self.rvq_rest(codes[:, 1:])
-
-
-class LayerScale(nn.Module):
-    """A gain per channel."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.empty(size))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale the last dimension."""
-        return self.scale * x
-
-
-class WindowedAttention(nn.Module):
-    """Attention over the last `window` frames, the present one included."""
-
-    def __init__(self, c: CodecDecoderConfig) -> None:
-        super().__init__()
-        self.heads, self.head_dim, self.window = c.num_attention_heads, c.head_dim, c.sliding_window
-        width = self.heads * self.head_dim
-        self.q_proj = nn.Linear(c.hidden_size, width, bias=False)
-        self.k_proj = nn.Linear(c.hidden_size, width, bias=False)
-        self.v_proj = nn.Linear(c.hidden_size, width, bias=False)
-        self.o_proj = nn.Linear(width, c.hidden_size, bias=False)
-
-    def forward(
-        self, x: Tensor, cos_sin: Tensor, mask: Tensor, keys: Tensor, values: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Attend from x [B, T, H] to the cached window - 1 frames and itself.
-
-        The mask, [B, 1, T, S], is that of the last S of them: there is nothing in those before.
-        Returns the result and the next cached keys and values.
-        """
-        batch, length, _ = x.shape
-        shape = (batch, length, self.heads, self.head_dim)
-        q = rotate(self.q_proj(x).view(shape).transpose(1, 2), cos_sin)
-        k = rotate(self.k_proj(x).view(shape).transpose(1, 2), cos_sin)
-        k = torch.cat((keys, k), dim=2)
-        v = torch.cat((values, self.v_proj(x).view(shape).transpose(1, 2)), dim=2)
-        empty = k.shape[2] - mask.shape[-1]
-        y = F.scaled_dot_product_attention(q, k[:, :, empty:], v[:, :, empty:], attn_mask=mask)
-        y = self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
-        kept = k.shape[2] - (self.window - 1)
-        return y, k[:, :, kept:], v[:, :, kept:]
-
-
-class TransformerLayer(nn.Module):
-    """Norm, attention, norm, MLP; each result scaled before it is added."""
-
-    def __init__(self, c: CodecDecoderConfig) -> None:
-        super().__init__()
-        self.self_attn = WindowedAttention(c)
-        self.mlp = MLP(c.hidden_size, c.intermediate_size)
-        self.input_layernorm = RMSNorm(c.hidden_size, c.rms_norm_eps)
-        self.post_attention_layernorm = RMSNorm(c.hidden_size, c.rms_norm_eps)
-        self.self_attn_layer_scale = LayerScale(c.hidden_size)
-        self.mlp_layer_scale = LayerScale(c.hidden_size)
-
-    def forward(
-        self, x: Tensor, cos_sin: Tensor, mask: Tensor, keys: Tensor, values: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """See `WindowedAttention.forward`."""
-        y, keys, values = self.self_attn(self.input_layernorm(x), cos_sin, mask, keys, values)
-        x = x + self.self_attn_layer_scale(y)
-        x = x + self.mlp_layer_scale(self.mlp(self.post_attention_layernorm(x)))
-        return x, keys, values
-
-
-class Transformer(nn.Module):
-    """The codec's transformer, between two projections."""
-
-    def __init__(self, c: CodecDecoderConfig) -> None:
-        super().__init__()
-        self.window, self.head_dim, self.theta = c.sliding_window, c.head_dim, c.rope_theta
-        self.input_proj = nn.Linear(c.latent_dim, c.hidden_size)
-        self.layers = nn.ModuleList(TransformerLayer(c) for _ in range(c.num_hidden_layers))
-        self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
-        self.output_proj = nn.Linear(c.hidden_size, c.latent_dim)
-
-    def forward(
-        self, x: Tensor, frames: Tensor, longest: int, keys: Tensor, values: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Map x [B, T, latent] after `frames` [B] others; return the next keys and values too."""
-        length, back = x.shape[1], self.window - 1
-        steps = torch.arange(length, device=x.device)
-        cos_sin = rope(frames[:, None] + steps, self.head_dim, self.theta, x.dtype)
-        # Key j stands for frame `frames - back + j`; before frame 0 there is nothing.
-        places = torch.arange(back + length, device=x.device)
-        age = steps[:, None] + back - places[None, :]
-        near = (age >= 0) & (age < self.window)
-        real = places[None, :] >= back - frames[:, None]
-        mask = (near[None] & real[:, None, :])[:, None]
-        # Places where no stream has a frame yet are left out: masked, they would still be summed,
-        # and rounded otherwise than officially.
-        mask = mask[..., max(back - longest, 0) :]
-        x = self.input_proj(x)
-        next_keys, next_values = [], []
-        for layer, layer_keys, layer_values in zip(self.layers, keys, values, strict=True):
-            x, k, v = layer(x, cos_sin, mask, layer_keys, layer_values)
-            next_keys.append(k)
-            next_values.append(v)
-        x = self.output_proj(self.norm(x))
-        return x, torch.stack(next_keys), torch.stack(next_values)
 
 
 class ResidualUnit(nn.Module):
@@ -213,14 +113,15 @@ class ResidualUnit(nn.Module):
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
         self.act1 = SnakeBeta(channels)
-        self.conv1 = CausalConv(channels, channels, kernel=7, dilation=dilation)
+        self.conv1 = CausalConv(Taps(channels, channels, kernel=7), dilation)
         self.act2 = SnakeBeta(channels)
-        self.conv2 = CausalConv(channels, channels, kernel=1)
+        self.conv2 = CausalConv(Taps(channels, channels, kernel=1))
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Map [B, C, T] to itself; return the first convolution's next state as well."""
-        y, state = self.conv1(self.act1(x), state)
-        return x + self.conv2.conv(self.act2(y)), state
+        """Map [B, T, C] to itself, in place; return the first convolution's next state as well."""
+        y, state = self.conv1(x, state, self.act1)
+        y = self.act2(y, out=torch.empty_like(y))
+        return self.conv2.conv.add_to(x, y), state
 
 
 class UpsampleBlock(nn.Module):
@@ -232,7 +133,7 @@ class UpsampleBlock(nn.Module):
         self.block = nn.ModuleList(
             [
                 SnakeBeta(channels),
-                CausalTransposedConv(channels, half, kernel=2 * rate, stride=rate),
+                CausalConv(TransposedTaps(channels, half, kernel=2 * rate, stride=rate)),
                 *(ResidualUnit(half, dilation) for dilation in (1, 3, 9)),
             ]
         )
@@ -245,12 +146,14 @@ class CodecDecoder(nn.Module):
         super().__init__()
         self.config = c
         self.quantizer = Quantizer(c.num_quantizers, c.codebook_size, c.codebook_dim)
-        self.pre_conv = CausalConv(c.codebook_dim, c.latent_dim, kernel=3)
+        self.pre_conv = CausalConv(Taps(c.codebook_dim, c.latent_dim, kernel=3))
         self.pre_transformer = Transformer(c)
         self.upsample = nn.ModuleList(
             nn.ModuleList(
                 [
-                    CausalTransposedConv(c.latent_dim, c.latent_dim, kernel=rate, stride=rate),
+                    CausalConv(
+                        TransposedTaps(c.latent_dim, c.latent_dim, kernel=rate, stride=rate)
+                    ),
                     ConvNeXtBlock(c.latent_dim),
                 ]
             )
@@ -259,10 +162,10 @@ class CodecDecoder(nn.Module):
         widths = [c.decoder_dim // 2**i for i in range(len(c.upsample_rates) + 1)]
         self.decoder = nn.ModuleList(
             [
-                CausalConv(c.latent_dim, c.decoder_dim, kernel=7),
+                CausalConv(Taps(c.latent_dim, c.decoder_dim, kernel=7)),
                 *(UpsampleBlock(w, r) for w, r in zip(widths, c.upsample_rates, strict=False)),
                 SnakeBeta(widths[-1]),
-                CausalConv(widths[-1], 1, kernel=7),
+                CausalConv(Taps(widths[-1], 1, kernel=7)),
             ]
         )
 
@@ -298,25 +201,25 @@ class CodecDecoder(nn.Module):
         """
         start = self.start(len(codes))
         x, first, keys, values = self._latents(codes, start)
-        _, convs = self._vocode(x[..., -_VOCODER_REACH:], start.convs[1:])
+        _, convs = self._vocode(x[:, -_VOCODER_REACH:], start.convs[1:])
         length = codes.shape[-1]
         return CodecState(start.frames + length, keys, values, [first, *convs], length)
 
     def _latents(self, codes: Tensor, state: CodecState) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return latents [B, latent, T] and the next states of what makes them."""
+        """Return latents [B, T, latent] and the next states of what makes them."""
         x, first = self.pre_conv(self.quantizer(codes), state.convs[0])
         x, keys, values = self.pre_transformer(
-            x.transpose(1, 2), state.frames, state.longest, state.keys, state.values
+            x, state.frames, state.longest, state.keys, state.values
         )
-        return x.transpose(1, 2), first, keys, values
+        return x, first, keys, values
 
     def _vocode(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Map latents [B, latent, T] to samples [B, T * 1920]; return the next states as well."""
+        """Map latents [B, T, latent] to samples [B, T * 1920]; return the next states as well."""
         past = iter(states)
         after: list[Tensor] = []
 
-        def run(module: nn.Module, x: Tensor) -> Tensor:
-            y, state = module(x, next(past))
+        def run(module: nn.Module, x: Tensor, *act: SnakeBeta) -> Tensor:
+            y, state = module(x, next(past), *act)
             after.append(state)
             return y
 
@@ -326,15 +229,15 @@ class CodecDecoder(nn.Module):
         x = run(first, x)
         for block in blocks:
             act, upsample, *units = block.block
-            x = run(upsample, act(x))
+            x = run(upsample, x, act)
             for unit in units:
                 x = run(unit, x)
-        x = run(last, snake(x))
-        return x[:, 0].clamp(-1, 1), after
+        x = run(last, x, snake)
+        return x[..., 0].clamp(-1, 1), after
 
-    def _stateful(self) -> list[CausalConv | CausalTransposedConv]:
+    def _stateful(self) -> list[CausalConv]:
         """Return the modules that have a state, in the order in which `forward` uses them."""
-        found: list[CausalConv | CausalTransposedConv] = [self.pre_conv]
+        found: list[CausalConv] = [self.pre_conv]
         for upsample, block in self.upsample:
             found += [upsample, block.dwconv]
         first, *blocks, _, last = self.decoder

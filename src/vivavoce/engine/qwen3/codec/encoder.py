@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vivavoce.engine.qwen3.codec.decoder import LayerScale
+from vivavoce.engine.qwen3.codec.transformer import LayerScale
 from vivavoce.engine.qwen3.layers import rope, rotate
 
 if TYPE_CHECKING:

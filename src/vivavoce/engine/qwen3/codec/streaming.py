@@ -2,6 +2,12 @@
 
 A whole signal in one call and the same signal in pieces go through the same code, so they agree to
 float rounding, at any length.
+
+Signals are [B, T, C]: a step's channels lie side by side. So a convolution is one product of
+matrices for each of its taps, over the same steps shifted. Nothing is gathered or transposed, and
+what comes out lies as the next convolution wants it. On a processor that takes about half the time
+of torch's own convolutions for a frame, and somewhat less than theirs for many. On a CUDA device it
+is some eighty launches more for each chunk, little beside the thousands that its frames take.
 """
 
 from __future__ import annotations
@@ -10,60 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-class CausalConv(nn.Module):
-    """A convolution that looks only back. Its state is the last inputs, [B, C_in, context]."""
-
-    def __init__(
-        self, c_in: int, c_out: int, kernel: int, dilation: int = 1, groups: int = 1
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(c_in, c_out, kernel, dilation=dilation, groups=groups)
-        self.context = (kernel - 1) * dilation
-
-    def start(self, batch: int) -> Tensor:
-        """Return the state before the first sample: silence."""
-        weight = self.conv.weight
-        return weight.new_zeros(batch, self.conv.in_channels, self.context)
-
-    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Map [B, C_in, T] to [B, C_out, T]; return the next state as well."""
-        x = torch.cat((state, x), dim=-1)
-        return self.conv(x), _last(x, self.context)
+from vivavoce.engine.qwen3.weights import Relaid
 
 
-class CausalTransposedConv(nn.Module):
-    """An upsampling convolution, kernel a multiple of its stride, its right overhang cut off.
-
-    Each output block depends on the input at its place and on `context` inputs before it; those
-    are its state, [B, C_in, context].
-    """
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.conv = nn.ConvTranspose1d(c_in, c_out, kernel, stride=stride)
-        self.stride = stride
-        self.context = kernel // stride - 1
-
-    def start(self, batch: int) -> Tensor:
-        """Return the state before the first sample: silence."""
-        return self.conv.weight.new_zeros(batch, self.conv.in_channels, self.context)
-
-    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Map [B, C_in, T] to [B, C_out, T * stride]; return the next state as well."""
-        length = x.shape[-1]
-        x = torch.cat((state, x), dim=-1)
-        begin = self.context * self.stride
-        y = self.conv(x)[..., begin : begin + length * self.stride]
-        return y, _last(x, self.context)
-
-
-def _last(x: Tensor, count: int) -> Tensor:
-    """Return a copy of the last inputs: a view would keep all of x in memory between calls."""
-    return x[..., x.shape[-1] - count :].clone()
-
-
-class SnakeBeta(nn.Module):
+class SnakeBeta(Relaid):
     """x + sin²(x·e^alpha) / e^beta, per channel (BigVGAN, arXiv:2206.04658)."""
 
     def __init__(self, channels: int) -> None:
@@ -71,10 +27,125 @@ class SnakeBeta(nn.Module):
         self.alpha = nn.Parameter(torch.empty(channels))
         self.beta = nn.Parameter(torch.empty(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, C, T] to itself."""
-        alpha, beta = self.alpha.exp()[:, None], self.beta.exp()[:, None]
-        return x + torch.sin(x * alpha).pow(2) / (beta + 1e-9)
+    def lay(self, name: str, tensor: Tensor) -> Tensor:
+        """Return the factor that is meant, not its logarithm."""
+        return tensor.exp() if name == "alpha" else 1 / (tensor.exp() + 1e-9)
+
+    def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        """Map [B, T, C] to itself; the result is written into `out`, which is not x."""
+        torch.mul(x, self.alpha, out=out)
+        return torch.addcmul(x, out.sin_().square_(), self.beta, out=out)
+
+
+class Taps(Relaid):
+    """A convolution's weights [C_out, C_in, K] and bias [C_out]; laid [K, C_in, C_out].
+
+    `count` is the number of taps, `channels` is C_in.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int) -> None:
+        super().__init__()
+        self.channels, self.count = c_in, kernel
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel))
+        self.bias = nn.Parameter(torch.empty(c_out))
+
+    def lay(self, name: str, tensor: Tensor) -> Tensor:
+        """Return a matrix for each tap, that of the oldest step first."""
+        return _copy(tensor.permute(2, 1, 0) if name == "weight" else tensor)
+
+    def forward(self, x: Tensor, dilation: int = 1) -> Tensor:
+        """Map [B, T + (K - 1) * dilation, C_in] to [B, T, C_out]."""
+        length = x.shape[1] - (self.count - 1) * dilation
+        first, *others = self.weight[:, None].expand(-1, len(x), -1, -1)
+        y = torch.baddbmm(self.bias, x[:, :length], first)
+        for tap, matrices in enumerate(others, start=1):
+            begin = tap * dilation
+            y.baddbmm_(x[:, begin : begin + length], matrices)
+        return y
+
+    def add_to(self, y: Tensor, x: Tensor) -> Tensor:
+        """Add what one tap makes of x [B, T, C_in] to y [B, T, C_out], in place."""
+        return y.add_(self.bias).baddbmm_(x, self.weight.expand(len(x), -1, -1))
+
+
+class TransposedTaps(Taps):
+    """A transposed convolution's weights [C_in, C_out, K] and bias; K is a multiple of its stride.
+
+    A step adds to K outputs, so K / stride steps make each `stride` outputs: this is a convolution
+    of so many taps with stride * C_out channels, and is laid as one. The right overhang is cut off.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int) -> None:
+        super().__init__(c_in, c_out, kernel)
+        self.count, self.stride = kernel // stride, stride
+        self.weight = nn.Parameter(torch.empty(c_in, c_out, kernel))
+
+    def lay(self, name: str, tensor: Tensor) -> Tensor:
+        """See `Taps.lay`. A step's last outputs lie farthest ahead of it: the oldest tap's."""
+        if name == "bias":
+            return tensor.repeat(self.stride)
+        taps = tensor.unflatten(2, (self.count, self.stride)).flip(2)
+        return _copy(taps.permute(2, 0, 3, 1)).flatten(2)
+
+    def forward(self, x: Tensor, dilation: int = 1) -> Tensor:
+        """Map [B, T + K / stride - 1, C_in] to [B, T * stride, C_out]."""
+        y = super().forward(x, dilation)
+        return y.view(len(y), y.shape[1] * self.stride, -1)
+
+
+class DepthwiseTaps(Taps):
+    """A depthwise convolution's weights [C, 1, K] and bias [C]; laid [K, C]."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__(1, channels, kernel)
+        self.channels = channels
+
+    def lay(self, name: str, tensor: Tensor) -> Tensor:
+        """See `Taps.lay`."""
+        return _copy(tensor[:, 0].T if name == "weight" else tensor)
+
+    def forward(self, x: Tensor, dilation: int = 1) -> Tensor:
+        """Map [B, T + (K - 1) * dilation, C] to [B, T, C]."""
+        length = x.shape[1] - (self.count - 1) * dilation
+        first, *others = self.weight
+        y = torch.addcmul(self.bias, x[:, :length], first)
+        for tap, gains in enumerate(others, start=1):
+            begin = tap * dilation
+            y.addcmul_(x[:, begin : begin + length], gains)
+        return y
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+class CausalConv(nn.Module):
+    """A convolution that looks only back. Its state is the last inputs, [B, context, C_in]."""
+
+    def __init__(self, conv: Taps, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv = conv
+        self.dilation = dilation
+        self.context = (conv.count - 1) * dilation
+
+    def start(self, batch: int) -> Tensor:
+        """Return the state before the first sample: silence."""
+        return self.conv.weight.new_zeros(batch, self.context, self.conv.channels)
+
+    def forward(
+        self, x: Tensor, state: Tensor, act: SnakeBeta | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Map x [B, T, C_in], after `act` if there is one; return the next state as well."""
+        length = x.shape[1]
+        padded = x.new_empty(len(x), self.context + length, self.conv.channels)
+        padded[:, : self.context] = state
+        present = padded[:, self.context :]
+        if act is None:
+            present.copy_(x)
+        else:
+            act(x, out=present)
+        # A copy: a view would keep all of the signal in memory between calls.
+        return self.conv(padded, self.dilation), padded[:, length:].clone()
 
 
 class ConvNeXtBlock(nn.Module):
@@ -82,14 +153,14 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.dwconv = CausalConv(channels, channels, kernel=7, groups=channels)
+        self.dwconv = CausalConv(DepthwiseTaps(channels, kernel=7))
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.pwconv1 = nn.Linear(channels, 4 * channels)
         self.pwconv2 = nn.Linear(4 * channels, channels)
         self.gamma = nn.Parameter(torch.empty(channels))
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Map [B, C, T] to itself; return the depthwise convolution's next state as well."""
+        """Map [B, T, C] to itself; return the depthwise convolution's next state as well."""
         y, state = self.dwconv(x, state)
-        y = self.pwconv2(F.gelu(self.pwconv1(self.norm(y.transpose(1, 2)))))
-        return x + (self.gamma * y).transpose(1, 2), state
+        y = self.pwconv2(F.gelu(self.pwconv1(self.norm(y))))
+        return torch.addcmul(x, self.gamma, y), state
