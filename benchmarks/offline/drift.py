@@ -16,7 +16,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
@@ -30,8 +30,12 @@ from vivavoce.engine.qwen3 import generation
 from vivavoce.engine.qwen3.device import place
 from vivavoce.engine.qwen3.generation import Controls, Generation
 from vivavoce.engine.qwen3.model import Qwen3TTS
+from vivavoce.engine.qwen3.pages import pages_for
 from vivavoce.engine.qwen3.prompt import PromptText
 from vivavoce.engine.qwen3.sampling import Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KINDS = ("none", "int8", "int4")
 BATCHES = (1, 2, 4, 8)
@@ -77,11 +81,13 @@ def _measure(folder: Path, quantize: str, made: str, frames: int) -> dict[str, A
     told: dict[str, Any] = {"load_s": round(time.perf_counter() - began, 2)}
     told["load_peak_mib"] = peak_mib(_CPU)
     for batch in BATCHES:
-        steps = _join(model, [Controls(seed) for seed in range(batch)])
+        step = _stepper(
+            model, [Controls(seed) for seed in range(batch)], _WARM_FRAMES + _TIMED_FRAMES
+        )
         taken = []
         for _ in range(_WARM_FRAMES + _TIMED_FRAMES):
             began = time.perf_counter()
-            steps.step()
+            step()
             taken.append(1000 * (time.perf_counter() - began))
         middle = median(taken[_WARM_FRAMES:])
         told[f"b{batch}"] = {
@@ -92,20 +98,22 @@ def _measure(folder: Path, quantize: str, made: str, frames: int) -> dict[str, A
     told["peak_mib"] = peak_mib(_CPU)
     drawn = Path(made, "drawn.npy")
     if not drawn.exists():
-        steps = _join(model, [_DRAWN])
-        np.save(drawn, torch.cat([steps.step() for _ in range(frames)]).numpy())
+        step = _stepper(model, [_DRAWN], frames)
+        np.save(drawn, torch.cat([step() for _ in range(frames)]).numpy())
     first, rest = _follow(model, torch.from_numpy(np.load(drawn)))
-    steps = _join(model, [_GREEDY])
-    greedy = torch.cat([steps.step() for _ in range(frames)])
+    step = _stepper(model, [_GREEDY], frames)
+    greedy = torch.cat([step() for _ in range(frames)])
     np.savez(Path(made, quantize), first=first, rest=rest, greedy=greedy.numpy())
     return told
 
 
-def _join(model: Qwen3TTS, controls: list[Controls]) -> Generation:
-    steps = Generation(model.talker, model.prompts.pad_row())
+def _stepper(model: Qwen3TTS, controls: list[Controls], frames: int) -> Callable[[], torch.Tensor]:
+    """Return what makes the next frame of as many sequences as there are controls."""
     prompt = model.prompts.build(PromptText(TEXT, LANGUAGE, SPEAKER))
-    steps.join([prompt] * len(controls), controls)
-    return steps
+    pages = len(controls) * pages_for(len(prompt.rows) + frames)
+    steps = Generation(model.talker, model.prompts.pad_row(), len(controls), pages)
+    sequences = steps.join([prompt] * len(controls), controls, frames)
+    return lambda: steps.step(sequences)
 
 
 def _follow(model: Qwen3TTS, codes: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -121,9 +129,9 @@ def _follow(model: Qwen3TTS, codes: torch.Tensor) -> tuple[np.ndarray, np.ndarra
         for head in modules
     ]
     with mock.patch.object(generation, "draw", side_effect=codes.flatten()[:, None].unbind()):
-        steps = _join(model, [_DRAWN])
+        step = _stepper(model, [_DRAWN], len(codes))
         for _ in codes:
-            steps.step()
+            step()
     for hook in hooks:
         hook.remove()
     first, rest = (torch.stack(logits).numpy() for logits in seen)

@@ -12,6 +12,7 @@ from vivavoce.engine.qwen3.attention import SDPA
 from vivavoce.engine.qwen3.device import place
 from vivavoce.engine.qwen3.generation import Controls, Generation
 from vivavoce.engine.qwen3.model import Qwen3TTS
+from vivavoce.engine.qwen3.pages import pages_for
 from vivavoce.engine.qwen3.piece import CHUNK_FRAMES
 from vivavoce.engine.qwen3.prompt import PromptText
 from vivavoce.engine.qwen3.sampling import Sampling
@@ -49,9 +50,11 @@ class Ours:
         wanted = PromptText(job.text, job.language, job.speaker)
         sampling = Sampling(do_sample=job.sampled)
         controls = [Controls(n, talker=sampling, predictor=sampling) for n in range(job.batch)]
-        generation = Generation(m.talker, m.prompts.pad_row())
-        generation.join([m.prompts.build(wanted) for _ in controls], controls)
-        return [generation.step().tolist() for _ in range(frames)]
+        prompt = m.prompts.build(wanted)
+        pages = job.batch * pages_for(len(prompt.rows) + frames)
+        generation = Generation(m.talker, m.prompts.pad_row(), job.batch, pages)
+        sequences = generation.join([prompt] * job.batch, controls, frames)
+        return [generation.step(sequences).tolist() for _ in range(frames)]
 
     def _sequences(self, made: list[list[list[int]]], job: Job) -> list[torch.Tensor]:
         """Return what is decoded together, codes [B, 16, T]: the server does one at a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.offline.plan import LANGUAGE, SPEAKER, TEXT, Case
+from vivavoce.worker.process import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = {"ours": ROOT / ".venv/bin/python", "official": ROOT / ".venv-official/bin/python"}
@@ -33,7 +35,9 @@ def measure(side: str, case: Case, folder: Path, device: str) -> dict[str, Any]:
     }
     command = [str(PYTHONS[side]), "-m", f"benchmarks.offline.{side}", json.dumps(job)]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        with subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err) as process:
+        # Ours runs as in a worker.
+        env = {**(ENVIRONMENT if side == "ours" else {}), **os.environ}
+        with subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err, env=env) as process:
             anonymous = _watch(process)
         out.seek(0)
         err.seek(0)

@@ -64,6 +64,7 @@ def engine_options(settings: Settings, need: Need = Need.PRESET) -> Options:
         "device": settings.device,
         "dtype": settings.dtype,
         "quantize": settings.quantize,
+        "kv_cache_positions": settings.kv_cache_positions,
         "offline": settings.offline,
         "frame_budget": settings.frame_budget,
         "runaway_guard": settings.runaway_guard,

@@ -46,7 +46,8 @@ class Capabilities:
     `segment_chars` is the longest piece of text it speaks well in one go; `joins_sentences` tells
     whether such a piece may be several sentences. `reads_symbols` is False when numbers, money,
     URLs and the like must be written out for it. `instructions` and `sampling` tell whether it
-    heeds a request's instructions and sampling controls.
+    heeds a request's instructions and sampling controls, `live` whether it begins to speak a text
+    before all of it has come.
     """
 
     sample_rate_hz: int
@@ -57,6 +58,7 @@ class Capabilities:
     reads_symbols: bool = True
     instructions: bool = False
     sampling: bool = False
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class SpeechRequest:
     `voice` names one of the model's; it is empty for a voice that is described by `instructions`
     or was heard, `reference`. `max_new_tokens` bounds the frames, as the client wishes. With
     `whole` nobody hears the answer before its end: a segment that went wrong may be made again.
+    With `live` there are no segments: the text is pushed into the stream while it is spoken, which
+    takes `Capabilities.live`.
     """
 
     segments: tuple[Segment, ...]
@@ -119,6 +123,7 @@ class SpeechRequest:
     sampling: SamplingControls = field(default_factory=SamplingControls)
     max_new_tokens: int | None = None
     whole: bool = False
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +156,14 @@ class SpeechReport:
     """How a request went in the engine.
 
     `faults` tells of segments that went wrong and were made again. `codes_per_s` is how fast the
-    engine made its codes, where it makes any.
+    engine made its codes, where it makes any. `underruns` counts how often the next chunk was made
+    later than whoever plays them as they come had need of it.
     """
 
     usage: Usage = field(default_factory=Usage)
     faults: tuple[str, ...] = ()
     codes_per_s: float | None = None
+    underruns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,18 @@ class SpeechStream(ABC):
             EngineBroken: see `Engine.broken`.
         """
 
+    def push(self, text: str) -> None:
+        """Add to the text of a request that is `live`; from any thread, and before iteration too.
+
+        Raises:
+            SynthesisFailed: this engine speaks no text that is still being written.
+        """
+        raise SynthesisFailed("This model speaks only texts that are complete.")
+
+    def finish(self) -> None:
+        """Say that no more text will come; until then speech does not end. See `push`."""
+        raise SynthesisFailed("This model speaks only texts that are complete.")
+
     @abstractmethod
     def cancel(self) -> None:
         """Stop making audio nobody wants; frees what the request holds."""
@@ -81,7 +93,8 @@ class Engine(ABC):
     def speak(self, request: SpeechRequest) -> SpeechStream:
         """Begin to speak. Returns at once; the work is done as the stream is iterated.
 
-        The same request gives the same samples, whoever else is being served.
+        The same request gives the same samples, whoever else is being served; to the last bit, or
+        where arithmetic depends on how much is computed together, to its rounding.
         """
 
     @property

@@ -60,6 +60,9 @@ class Metrics:
         self.retries = self._counter(
             "segments_retried", "Segments that ran away and were made again", "model"
         )
+        self.underruns = self._counter(
+            "underruns", "Chunks made later than who plays them as they come had need of", "model"
+        )
         self.queue_s = self._histogram("queue_seconds", "How long requests waited", _SECONDS)
         self.queue_depth = self._gauge("queue_depth", "Requests that wait")
         self.running = self._gauge("running", "Answers being made")

@@ -55,6 +55,7 @@ class Recorder:
         if speech.joined or made.found:
             return  # the work was somebody else's
         m.retries.labels(model).inc(len(made.report.faults))
+        m.underruns.labels(model).inc(made.report.underruns)
         if made.report.codes_per_s is not None:
             m.codes_per_s.labels(model).observe(made.report.codes_per_s)
         worked_s = (made.times.inference_s or 0.0) + (made.times.encode_s or 0.0)
@@ -96,6 +97,7 @@ def _facts(speech: Speech) -> dict[str, str | int | float]:
         "voice_cache": None if made.voice_cached is None else _hit(made.voice_cached),
         "codes_per_s": made.report.codes_per_s and round(made.report.codes_per_s, 1),
         "faults": "; ".join(made.report.faults) or None,
+        "underruns": made.report.underruns or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 

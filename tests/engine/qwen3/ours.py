@@ -18,6 +18,7 @@ from checkpoints import make_checkpoint
 from vivavoce.engine.qwen3 import generation
 from vivavoce.engine.qwen3.generation import Controls, Generation
 from vivavoce.engine.qwen3.model import Qwen3TTS
+from vivavoce.engine.qwen3.pages import pages_for
 from vivavoce.engine.qwen3.prompt import PromptText, Reference
 from vivavoce.engine.qwen3.sampling import Sampling
 
@@ -80,13 +81,19 @@ def prompts(m: Qwen3TTS, case: Case) -> list[PromptText]:
     ]
 
 
+def generation_of(m: Qwen3TTS, rows: int = 8, positions: int = 8192) -> Generation:
+    """Return a generation with nobody in it, and room for so many."""
+    return Generation(m.talker, m.prompts.pad_row(), rows, pages_for(positions))
+
+
 def generate(
     m: Qwen3TTS, wanted: list[PromptText], controls: Controls, new_tokens: int = MAX_NEW_TOKENS
 ) -> list[torch.Tensor]:
     """Return each text's codes [frames, 16], up to the end token or the limit, side by side."""
-    generation = Generation(m.talker, m.prompts.pad_row())
-    generation.join([m.prompts.build(text) for text in wanted], [controls] * len(wanted))
-    frames = torch.stack([generation.step() for _ in range(new_tokens - 1)], dim=1)
+    steps = generation_of(m)
+    ready = [m.prompts.build(text) for text in wanted]
+    sequences = steps.join(ready, [controls] * len(wanted), new_tokens)
+    frames = torch.stack([steps.step(sequences) for _ in range(new_tokens - 1)], dim=1)
     ends = [(codes[:, 0] == EOS).nonzero() for codes in frames]
     return [
         codes[: int(end[0])] if len(end) else codes for codes, end in zip(frames, ends, strict=True)
@@ -132,21 +139,22 @@ def follow(m: Qwen3TTS, prompt: Prompt, codes: torch.Tensor) -> tuple[np.ndarray
     """
     first: list[torch.Tensor] = []
     rest: list[torch.Tensor] = []
+    # A frame more, to see what it would have been chosen from.
+    led = torch.cat((codes, torch.zeros_like(codes[:1])))
     predictor = m.talker.code_predictor
     hooks = [m.talker.codec_head.register_forward_hook(lambda _m, _x, y: first.append(y[0]))]
     hooks += [
         head.register_forward_hook(lambda _m, _x, y: rest.append(y[0]))
         for head in predictor.lm_head
     ]
-    with drawing(codes):
-        steps = Generation(m.talker, m.prompts.pad_row())
-        steps.join([prompt], [Controls()])
-        for _ in codes:
-            steps.step()
-        steps.first_logits()
+    with drawing(led):
+        steps = generation_of(m)
+        sequences = steps.join([prompt], [Controls()], len(led))
+        for _ in led:
+            steps.step(sequences)
     for hook in hooks:
         hook.remove()
     return (
         torch.stack(first).float().numpy(),
-        torch.stack(rest).unflatten(0, (len(codes), -1)).float().numpy(),
+        torch.stack(rest).unflatten(0, (len(led), -1))[:-1].float().numpy(),
     )

@@ -22,6 +22,7 @@ import ours
 import torch
 from cases import MAX_NEW_TOKENS, NASTY_TEXTS, SEED, SHAPES, Case, all_cases, true_cases
 from checkpoints import make_checkpoint
+from conv_codec import ConvCodec
 
 if TYPE_CHECKING:
     from vivavoce.engine.qwen3.model import Qwen3TTS
@@ -47,6 +48,21 @@ class Figures:
         self.sound &= found < BOUND
         return f"{what} {found:.1e}"
 
+    def nearer(self, what: str, found: np.ndarray, official: np.ndarray, exact: np.ndarray) -> str:
+        """Note how far both are from each other, and from exact arithmetic; return it in words.
+
+        Where the official package's own rounding is out of bounds, the exact result is the measure.
+        """
+        apart, ours_off, theirs_off = (
+            float(np.abs(one - other).max())
+            for one, other in ((found, official), (found, exact), (official, exact))
+        )
+        named = {what: apart, f"{what}, here off": ours_off, f"{what}, official off": theirs_off}
+        for name, value in named.items():
+            self.largest[name] = max(value, self.largest.get(name, 0.0))
+        self.sound &= apart < BOUND or (ours_off < BOUND and ours_off <= theirs_off)
+        return f"{what} {apart:.1e} (off the exact: here {ours_off:.1e}, there {theirs_off:.1e})"
+
     def same(self, what: str, same: bool, *, required: bool = True) -> str:
         """Count whether something is equal; return it in words."""
         equal, total = self.counts.get(what, (0, 0))
@@ -64,9 +80,15 @@ class Figures:
 
 
 def greedy(
-    figures: Figures, case: Case, model: Any, m: Qwen3TTS, label: str, tokens: int = MAX_NEW_TOKENS
+    figures: Figures,
+    case: Case,
+    model: Any,
+    m: Qwen3TTS,
+    label: str,
+    tokens: int = MAX_NEW_TOKENS,
+    exact: ConvCodec | None = None,
 ) -> None:
-    """Compare the likeliest codes, and the sound of the official ones."""
+    """Compare the likeliest codes, and the sound of the official ones; that with the exact too."""
     required = label != "bf16"
     started = time.perf_counter()
     theirs = official.run(model, case, max_new_tokens=tokens)
@@ -95,7 +117,14 @@ def greedy(
         if required:
             audio = ours.decode(m, torch.from_numpy(expected), [len(expected)], before)
             audio = audio[-len(theirs[f"audio{index}"]) :]
-            told.append(figures.difference(f"{label} audio", audio, theirs[f"audio{index}"]))
+            heard = theirs[f"audio{index}"]
+            if exact is None:
+                told.append(figures.difference(f"{label} audio", audio, heard))
+                continue
+            past = torch.from_numpy(expected)
+            past = past if before is None else torch.cat((before, past))
+            truth = exact.decode(past.T[None])[0, -len(heard) :].numpy()
+            told.append(figures.nearer(f"{label} audio", audio, heard, truth))
     say(f"{case.name}: {', '.join(told)}; {official_s:.1f} s, here {ours_s:.1f} s")
 
 
@@ -125,17 +154,19 @@ def texts(figures: Figures, model: Any, m: Qwen3TTS) -> None:
 def small(figures: Figures) -> None:
     """Compare every case on the small checkpoints."""
     pairs: dict[tuple[str, str], tuple[Any, Qwen3TTS]] = {}
+    exact: dict[tuple[str, str], ConvCodec] = {}
     halves: dict[tuple[str, str], tuple[Any, Qwen3TTS]] = {}
     for case in all_cases():
         key = case.kind, case.shape
         if key not in pairs:
             folder = ours.checkpoint(*key)
             pairs[key] = official.load(folder), ours.load(folder)
+            exact[key] = ConvCodec.load(folder)
             halves[key] = (
                 official.load(folder, torch.bfloat16),
                 ours.load(folder, torch.bfloat16),
             )
-        greedy(figures, case, *pairs[key], "small")
+        greedy(figures, case, *pairs[key], "small", exact=exact[key])
         if len(case.texts) == 1:
             drawn(figures, case, *pairs[key], "small")
         greedy(figures, case, *halves[key], "bf16")
@@ -171,10 +202,11 @@ def true(figures: Figures) -> None:
             say(f"making a checkpoint of true sizes, {kind}: 2.5 GB in {folder}")
             made = make_checkpoint(Path(folder, kind), kind, SHAPES["true"], SEED)
             pair = official.load(made), ours.load.__wrapped__(made)
+            exact = ConvCodec.load(made)
             for case in (case for case in true_cases() if case.kind == kind):
-                greedy(figures, case, *pair, "true size", TRUE_TOKENS)
+                greedy(figures, case, *pair, "true size", TRUE_TOKENS, exact)
                 drawn(figures, case, *pair, "true size")
-            del pair
+            del pair, exact
             gc.collect()
 
 

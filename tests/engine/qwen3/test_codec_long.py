@@ -75,7 +75,7 @@ def test_a_long_stream_is_the_whole_without_drift_or_growth(
     if primed:
         reference, codes = CODES.split((REFERENCE_FRAMES, FRAMES), dim=-1)
         expected = expected[REFERENCE_FRAMES * FRAME_SAMPLES :]
-        state = m.prime(reference[0].T)
+        state = m.codec_decoder.prime(reference)
     needed = sum(t.numel() * t.element_size() for t in tensors(state))
     heard = torch.zeros(len(expected))
     rss = []
@@ -98,5 +98,5 @@ def test_a_long_stream_is_the_whole_without_drift_or_growth(
 @torch.inference_mode()
 def test_a_primed_state_keeps_nothing_of_the_reference() -> None:
     m = model("base", "tiny")
-    states = [m.prime(CODES[0, :, :frames].T) for frames in (20, 800)]
+    states = [m.codec_decoder.prime(CODES[:1, :, :frames]) for frames in (20, 800)]
     assert held_bytes(states[0]) == held_bytes(states[1])

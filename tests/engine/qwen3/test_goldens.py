@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from cases import EVERY_LOGIT, EVERY_SAMPLE, Case, all_cases, sampled_cases
-from ours import GREEDY, decode, follow, generate, model, prompts
+from ours import GREEDY, decode, follow, generate, generation_of, model, prompts
 
-from vivavoce.engine.qwen3.generation import Controls, Generation
+from vivavoce.engine.qwen3.generation import Controls, Sequence
 
 CASES = all_cases()
 
@@ -74,21 +74,20 @@ def test_joining_late_and_leaving_early_changes_nobody_elses_codes() -> None:
     first, second, third = wanted = prompts(m, case)
     controls = [GREEDY, Controls(seed=5), Controls(seed=2**63 - 1)]
     alone = [generate(m, [text], c)[0] for text, c in zip(wanted, controls, strict=True)]
-    generation = Generation(m.talker, m.prompts.pad_row())
-    generation.join([m.prompts.build(first)], controls[:1])
-    heard: list[list[torch.Tensor]] = [[], [], []]
-    rows = [0]
+    steps = generation_of(m)
+    here = steps.join([m.prompts.build(first)], controls[:1], 30)
+    heard: dict[Sequence, list[torch.Tensor]] = {here[0]: []}
     for frame in range(30):
         if frame == 3:
-            generation.join([m.prompts.build(second), m.prompts.build(third)], controls[1:])
-            rows = [0, 1, 2]
+            ready = [m.prompts.build(text) for text in (second, third)]
+            here += steps.join(ready, controls[1:], 30)
+            heard |= {sequence: [] for sequence in here[1:]}
         if frame == 20:
-            generation.keep([0, 2])
-            rows = [0, 2]
-        for row, codes in zip(rows, generation.step(), strict=True):
-            heard[row].append(codes)
-    assert [len(codes) for codes in heard] == [30, 17, 27]
-    for expected, codes in zip(alone, heard, strict=True):
+            steps.leave(here.pop(1))
+        for sequence, codes in zip(here, steps.step(here), strict=True):
+            heard[sequence].append(codes)
+    assert [len(codes) for codes in heard.values()] == [30, 17, 27]
+    for expected, codes in zip(alone, heard.values(), strict=True):
         length = min(len(expected), len(codes))
         assert length > 10
         assert torch.equal(expected[:length], torch.stack(codes[:length]))

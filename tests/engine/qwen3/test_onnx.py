@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 from cases import TEXTS, Case, all_cases, sampled_cases
-from ours import GREEDY, checkpoint, follow, generate, model, prompts
+from ours import GREEDY, checkpoint, follow, generate, generation_of, model, prompts
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from speaking import speaking_checkpoint
-from vivavoce.engine.qwen3 import device, generation
+from vivavoce.engine.qwen3 import device
 from vivavoce.engine.qwen3.engine import Qwen3Engine
-from vivavoce.engine.qwen3.generation import Controls, Generation
+from vivavoce.engine.qwen3.generation import Controls
 from vivavoce.engine.qwen3.model import Qwen3TTS
+from vivavoce.engine.qwen3.onnx import rows
 from vivavoce.engine.qwen3.onnx.modules import OnnxLinear
 from vivavoce.engine.qwen3.onnx.quantize import block_size, quantize
 from vivavoce.engine.qwen3.prompt import PromptText
@@ -103,29 +104,32 @@ def test_fewer_bits_are_nearly_the_same_and_fewest_are_further(shape: str) -> No
 def test_who_comes_and_goes_changes_nobodys_codes(
     bits: int, shape: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "_CACHE_BLOCK", 5)  # so that caches grow too
+    monkeypatch.setattr(rows, "_BLOCK", 5)  # so that caches grow too
     onnx = converted("custom_voice", shape, bits)
     texts = ("Hello.", "Two of three, and more words than that.", "你好，世界 123")
     ready = [onnx.prompts.build(PromptText(text, "english", "ryan")) for text in texts]
     controls = [Controls(seed=seed) for seed in range(3)]
     alone = []
     for prompt, how in zip(ready, controls, strict=True):
-        steps = Generation(onnx.talker, onnx.prompts.pad_row())
-        steps.join([prompt], [how])
-        alone.append([steps.step()[0].tolist() for _ in range(12)])
+        steps = generation_of(onnx)
+        own = steps.join([prompt], [how], 12)
+        alone.append([steps.step(own)[0].tolist() for _ in range(12)])
 
-    steps = Generation(onnx.talker, onnx.prompts.pad_row())
-    steps.join(ready[:1], controls[:1])
-    made: list[list[list[int]]] = [[steps.step()[0].tolist() for _ in range(3)], [], []]
+    steps = generation_of(onnx)
+    first = steps.join(ready[:1], controls[:1], 12)
+    made: list[list[list[int]]] = [[steps.step(first)[0].tolist() for _ in range(3)], [], []]
 
-    def go_on(rows: list[int], frames: int) -> None:
+    def go_on(here: list[int], frames: int) -> None:
         for _ in range(frames):
-            for row, codes in zip(rows, steps.step().tolist(), strict=True):
-                made[row].append(codes)
+            codes = steps.step([every[row] for row in here])
+            for row, frame in zip(here, codes.tolist(), strict=True):
+                made[row].append(frame)
 
-    steps.join(ready[1:], controls[1:])
-    go_on([0, 1, 2], 4)
-    steps.keep([0, 2])
+    every = [*first, *steps.join(ready[1:], controls[1:], 200)]  # more than there is room for
+    go_on([0, 1, 2], 3)
+    go_on([2, 0], 1)  # and who stays in between is left alone
+    go_on([1], 1)
+    steps.leave(every[1])
     go_on([0, 2], 5)
     assert made[0] == alone[0]
     assert made[1] == alone[1][:4]

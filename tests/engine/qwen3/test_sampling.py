@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from chains import Chain, all_chains
-from ours import drawing, model
+from ours import drawing, generation_of, model
 from torch import Tensor
 
-from vivavoce.engine.qwen3.generation import Controls, Generation
+from vivavoce.engine.qwen3.generation import Controls
 from vivavoce.engine.qwen3.prompt import PromptText
 from vivavoce.engine.qwen3.sampling import Sampling, _philox, draw, filter_logits, gumbel
 
@@ -59,13 +59,14 @@ def talkers(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     codes = torch.zeros(len(chain.history) + 1, 16, dtype=torch.long)
     codes[:-1, 0] = torch.tensor(chain.history)
     with drawing(codes, kept):
-        steps = Generation(m.talker, m.prompts.pad_row())
-        steps.join([m.prompts.build(PromptText("Hello", speaker="ryan"))], [controls])
+        steps = generation_of(m)
+        prompt = m.prompts.build(PromptText("Hello", speaker="ryan"))
+        sequences = steps.join([prompt], [controls], len(codes))
         for _ in chain.history:
-            steps.step()
+            steps.step(sequences)
         head = Said(chain.logits())
         monkeypatch.setitem(m.talker._modules, "codec_head", head)
-        steps.step()
+        steps.step(sequences)
     return kept[16 * len(chain.history)][None]
 
 

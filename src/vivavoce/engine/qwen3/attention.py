@@ -1,8 +1,8 @@
 """Which implementation of attention the transformers use: chosen once, when a model is loaded.
 
-Shapes: queries [B, heads, T, D]; the cache's keys and values [B, kv_heads, capacity, D], already
-containing those of the T queries; slots [B, T], where the queries stand; mask [B, 1, T, S], True
-where a query may look, S <= capacity. The result is [B, T, heads * D].
+Shapes: queries [B, heads, T, D]; keys and values [B, kv_heads, S or more, D], containing those of
+the T queries; positions [B, T], where the queries stand; mask [B, 1, T, S], True where a query may
+look. The result is [B, T, heads * D].
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def load(name: str) -> Attend:
     return _flash() if name == FLASH else sdpa
 
 
-def sdpa(q: Tensor, keys: Tensor, values: Tensor, slots: Tensor, mask: Tensor) -> Tensor:
+def sdpa(q: Tensor, keys: Tensor, values: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
     """Attend with torch's scaled dot product attention.
 
     Heads that share their keys go in as more queries of one head, so that keys are read once.
@@ -53,14 +53,14 @@ def sdpa(q: Tensor, keys: Tensor, values: Tensor, slots: Tensor, mask: Tensor) -
 def _flash() -> Attend:
     from flash_attn import flash_attn_with_kvcache
 
-    def flash(q: Tensor, keys: Tensor, values: Tensor, slots: Tensor, mask: Tensor) -> Tensor:
+    def flash(q: Tensor, keys: Tensor, values: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         # Its causal mask is aligned to the end: the last query sees all of the cache's first
         # `cache_seqlens` positions, the one before it one less.
         y = flash_attn_with_kvcache(
             q.transpose(1, 2),
             keys.transpose(1, 2),
             values.transpose(1, 2),
-            cache_seqlens=(slots[:, -1] + 1).to(torch.int32),
+            cache_seqlens=(positions[:, -1] + 1).to(torch.int32),
             causal=True,
         )
         return y.flatten(2)

@@ -19,6 +19,7 @@ from vivavoce.engine.qwen3.config import read_config
 from vivavoce.engine.qwen3.device import DTYPES
 from vivavoce.engine.qwen3.generation import Controls, Generation
 from vivavoce.engine.qwen3.model import Qwen3TTS
+from vivavoce.engine.qwen3.pages import pages_for
 from vivavoce.engine.qwen3.prompt import PromptText, Reference
 from vivavoce.engine.qwen3.sampling import Sampling
 from vivavoce.errors import EngineUnavailable, InvalidRequest
@@ -168,12 +169,15 @@ def _generate(
         reference=reference,
         whole_text=not order.text_streaming,
     )
-    generation = Generation(model.talker, model.prompts.pad_row())
-    generation.join([model.prompts.build(prompt)], [controls])
-    frames: list[Tensor] = []
     assert order.max_new_tokens is not None
-    while len(frames) < order.max_new_tokens - 1:  # officially the last token is not completed
-        frame = generation.step()[0]
+    most = order.max_new_tokens - 1  # officially the last token is not completed
+    ready = model.prompts.build(prompt)
+    pages = pages_for(len(ready.rows) + most)
+    generation = Generation(model.talker, model.prompts.pad_row(), rows=1, pages=pages)
+    sequences = generation.join([ready], [controls], most)
+    frames: list[Tensor] = []
+    while len(frames) < most:
+        frame = generation.step(sequences)[0]
         if int(frame[0]) == model.config.talker.codec_eos_token_id:
             break
         frames.append(frame)

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from vivavoce.engine.base import Engine
-from vivavoce.engine.qwen3 import catalog, checkpoint, faults, warmup
-from vivavoce.engine.qwen3.budget import frame_budget
+from vivavoce.engine.qwen3 import catalog, checkpoint, faults, room, warmup
+from vivavoce.engine.qwen3.batch import Batch
+from vivavoce.engine.qwen3.budget import MAX_FRAMES, frame_budget
 from vivavoce.engine.qwen3.defaults import GenerationDefaults, read_defaults
 from vivavoce.engine.qwen3.device import place
 from vivavoce.engine.qwen3.generation import Controls
+from vivavoce.engine.qwen3.loop import Loop
 from vivavoce.engine.qwen3.model import Qwen3TTS
 from vivavoce.engine.qwen3.piece import Limits
 from vivavoce.engine.qwen3.prompt import PromptText, Reference
@@ -51,7 +53,12 @@ class Qwen3Engine(Engine):
         self._defaults = defaults
         self._budgeted = bool(options.get("frame_budget", True))
         self._guarded = bool(options.get("runaway_guard", True))
-        self._runner = Runner(model, self._plan, MAX_BATCH)
+        wanted = options.get("kv_cache_positions", 0)
+        assert isinstance(wanted, int)
+        pages = room.pages(model, MAX_BATCH, wanted=wanted)
+        eos = model.config.talker.codec_eos_token_id
+        self._batch = Batch(model, MAX_BATCH, pages)
+        self._runner = Runner(Loop(self._batch, self._plan, eos))
         if model.codec_encoder is not None:
             # A long clip takes a processor half a minute: each layer is a sign of life.
             for module in model.codec_encoder.modules():
@@ -121,7 +128,7 @@ class Qwen3Engine(Engine):
             OutOfMemory, EngineBroken: as `Runner.call`. The engine is closed then.
         """
         try:
-            self._runner.call(lambda: warmup.warm_up(self._model))
+            self._runner.call(lambda: warmup.warm_up(self._batch))
         except BaseException:
             self.close()
             raise
@@ -167,24 +174,29 @@ class Qwen3Engine(Engine):
 
     def _plan(self, stream: QwenStream, segment: int, attempt: int, frames: int) -> Task | None:
         request = stream.request
-        if segment == len(request.segments):
+        said = _said(stream, segment)
+        if said is None:
             return None
-        text, pause_s = request.segments[segment].text, request.segments[segment].pause_s
+        text, pause_s, is_open = said
         wish = request.max_new_tokens
+        budget = MAX_FRAMES if is_open else frame_budget(text)
         limits = Limits(
             # As officially, the last of N new tokens has no frame.
             frames=None if wish is None else wish - 1 - frames,
-            budget=frame_budget(text) if self._budgeted and wish is None else None,
+            budget=budget if self._budgeted and wish is None else None,
             guarded=self._guarded,
         )
         # Segments and retries have streams of random numbers of their own, beside the seed.
         seed = request.seed | (segment << 8 | attempt) << 32
         controls = self._controls(request, seed)
-        return Task(self._prompt_text(request, text), controls, limits, pause_s)
+        wanted = self._prompt_text(request, text, is_open=is_open)
+        return Task(wanted, controls, limits, pause_s)
 
-    def _prompt_text(self, request: SpeechRequest, text: str) -> PromptText:
+    def _prompt_text(self, request: SpeechRequest, text: str, *, is_open: bool) -> PromptText:
         return PromptText(
             text,
+            whole_text=not request.live,
+            open=is_open,
             language=catalog.LANGUAGES[request.language] if request.language else None,
             speaker=request.voice or None,
             instructions=request.instructions,
@@ -226,3 +238,16 @@ class Qwen3Engine(Engine):
             ),
             repetition_penalty=usual(wish.repetition_penalty, d.repetition_penalty),
         )
+
+
+def _said(stream: QwenStream, segment: int) -> tuple[str, float, bool] | None:
+    """Return a segment's text, the pause after it, and whether the text goes on; None: no more."""
+    if stream.text is None:
+        segments = stream.request.segments
+        if segment == len(segments):
+            return None
+        return segments[segment].text, segments[segment].pause_s, False
+    text, finished = stream.text.read()
+    if segment > 0 or (finished and not text.strip()):
+        return None
+    return text, 0.0, not finished

@@ -1,24 +1,29 @@
-"""The frame loop: prompts in, frames of 16 codes out, for any number of sequences side by side.
+"""The frame loop: sequences join and leave between frames, and each frame is one pass for all.
 
-A frame: the talker's hidden state gives the first code, the predictor the other 15; their
-embeddings, summed, plus the next row of text are the talker's next input. Nothing is read back to
-the host inside a frame. Between frames sequences join and leave.
+A step feeds the talker each sequence's last frame and its next row of text (at first, the last row
+of its prompt), chooses the first code, then has the predictor choose the other 15.
+Source: the official package, qwen-tts 0.1.1.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from vivavoce.engine.qwen3.prompt import Prompt
 from vivavoce.engine.qwen3.sampling import Needs, Sampling, draw, filter_logits, gumbel, penalize
-from vivavoce.engine.qwen3.talker import Talker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence as Several
+
+    from vivavoce.engine.qwen3.prompt import Prompt
+    from vivavoce.engine.qwen3.talker import Talker
 
 MIN_FRAMES = 2
 _CODES = 2048
-_CACHE_BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,59 +39,48 @@ class Controls:
     repetition_penalty: float = 1.05
 
 
-@dataclass(slots=True)
-class _Rows:
-    """What the sequences carry from frame to frame besides their caches, one row each."""
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One text on its way to codes. Only `Generation` changes it.
 
-    hidden: Tensor  # [B, H], the talker's last
-    positions: Tensor  # [B], where its next input stands
-    frames: Tensor  # [B], how many were made
-    seen: Tensor  # [B, V], first codes so far
-    trailing: Tensor  # [B, M, H], text rows to come; filled up with the padding row
-    trailing_ends: Tensor  # [B], how many of them are text
-    seeds: Tensor  # [B]
-    penalty: Tensor  # [B, 1], as all that follow: the sampling controls
-    talker_samples: Tensor
-    talker_temperature: Tensor
-    talker_top_k: Tensor
-    talker_top_p: Tensor
-    predictor_samples: Tensor
-    predictor_temperature: Tensor
-    predictor_top_k: Tensor
-    predictor_top_p: Tensor
+    `prompt` [n, hidden], of which the first `read` rows are in the cache; the last one is the first
+    frame's input. `text` [m, hidden], a row for each frame after the first; more of it may come as
+    long as it is `open`.
+    """
 
-    def joined(self, others: _Rows, pad_row: Tensor) -> _Rows:
-        """Return these rows and others below them."""
-        longest = max(self.trailing.shape[1], others.trailing.shape[1])
+    row: int
+    controls: Controls
+    prompt: Tensor
+    text: Tensor
+    open: bool
+    read: int = 0
+    frames: int = 0
 
-        def values(rows: _Rows, name: str) -> Tensor:
-            value: Tensor = getattr(rows, name)
-            if name != "trailing":
-                return value
-            filling = pad_row.expand(len(value), longest - value.shape[1], -1)
-            return torch.cat((value, filling), dim=1)
+    @property
+    def rows_left(self) -> int:
+        """How many rows of its prompt are to be read before its first frame."""
+        return len(self.prompt) - 1 - self.read
 
-        return _Rows(
-            **{f.name: torch.cat((values(self, f.name), values(others, f.name))) for f in _FIELDS}
-        )
+    @property
+    def can_step(self) -> bool:
+        """Whether there is something to make its next frame of."""
+        return not self.rows_left and (self.frames <= len(self.text) or not self.open)
 
-    def kept(self, index: Tensor) -> _Rows:
-        """Return some of the rows."""
-        return _Rows(**{f.name: getattr(self, f.name)[index] for f in _FIELDS})
-
-
-_FIELDS = fields(_Rows)
+    @property
+    def position(self) -> int:
+        """Where its next frame's input stands."""
+        return len(self.prompt) - 1 + self.frames
 
 
 class Generation:
-    """Sequences that advance together, one frame a call.
+    """Sequences that advance together, one frame a step.
 
-    Rows are numbered from 0 in the order in which they joined; those after one that left move up.
-    What a row gives does not depend on the others. A `join` or `step` that raises has changed
-    nothing, and may be tried again. Not thread-safe.
+    What one gives does not depend on the others. A method that raises has changed nothing, and may
+    be called again. Memory for keys and values is taken here once: `pages` for up to `rows`
+    sequences. Not thread-safe.
     """
 
-    def __init__(self, talker: Talker, pad_row: Tensor) -> None:
+    def __init__(self, talker: Talker, pad_row: Tensor, rows: int, pages: int) -> None:
         self._talker = talker
         self._pad_row = pad_row
         self._device = pad_row.device
@@ -94,165 +88,190 @@ class Generation:
         self._forbidden = torch.zeros(c.vocab_size, dtype=torch.bool, device=self._device)
         self._forbidden[_CODES:] = True
         self._forbidden[c.codec_eos_token_id] = False
-        self._lengths: list[int] = []  # the rows' positions, as the host knows them
-        self._controls: list[Controls] = []
-        self._rows: _Rows | None = None
-        self._cache = talker.new_cache(0, 0)
-        self._frame_cache = talker.code_predictor.new_cache(0)
-
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    @torch.inference_mode()
-    def join(self, prompts: list[Prompt], controls: list[Controls]) -> None:
-        """Prefill prompts, side by side, and add them as the last rows."""
-        talker, batch = self._talker, len(prompts)
-        lengths = [len(prompt.rows) for prompt in prompts]
-        longest = max(lengths)
-        cache = talker.new_cache(batch, longest + _CACHE_BLOCK)
-        rows = torch.nn.utils.rnn.pad_sequence([p.rows for p in prompts], batch_first=True)
-        steps = torch.arange(longest, device=self._device).expand(batch, -1)
-        # Rows beyond a prompt's end are written over before anything looks at them.
-        hidden = talker(rows, steps, longest, cache)
-        last = torch.tensor(lengths, device=self._device) - 1
-        hidden = hidden[torch.arange(batch, device=self._device), last]
-        joining = self._begin(prompts, controls, hidden, last + 1)
-        if self._rows is not None and self._lengths:
-            joining = self._rows.joined(joining, self._pad_row)
-            cache = self._cache.joined(cache)
-        frame_cache = talker.code_predictor.new_cache(len(self) + batch)
-        # Nothing below needs memory, and nothing above has changed anything.
-        self._rows, self._cache, self._frame_cache = joining, cache, frame_cache
-        self._lengths += lengths
-        self._controls += controls
+        self._cache = talker.new_cache(rows, pages)
+        self._frame_cache = talker.code_predictor.new_cache(rows)
+        self._free_rows = list(range(rows))  # the lowest first: those in use stay side by side
+        # Of each row: its last frame's embedding (at first, its prompt's last row), and the first
+        # codes so far.
+        self._embedded = pad_row.new_zeros(rows, len(pad_row))
+        self._seen = torch.zeros(rows, c.vocab_size, dtype=torch.bool, device=self._device)
+        self._batch: _Batch | None = None
 
     @torch.inference_mode()
-    def keep(self, rows: list[int]) -> None:
-        """Let all rows leave but these, given in ascending order."""
-        if len(rows) == len(self):
-            return
-        index = torch.tensor(rows, dtype=torch.long, device=self._device)
-        assert self._rows is not None
-        self._rows = self._rows.kept(index)
-        self._cache = self._cache.kept(rows)
-        self._frame_cache = self._frame_cache.kept(rows)
-        self._lengths = [self._lengths[row] for row in rows]
-        self._controls = [self._controls[row] for row in rows]
+    def enter(self, prompt: Prompt, controls: Controls, frames: int) -> Sequence:
+        """Take a row, which is free, and the pages of a prompt and so many frames, which are too.
 
-    @torch.inference_mode()
-    def first_logits(self) -> Tensor:
-        """Return the first codebook's logits for the next frame, [B, V], fp32.
-
-        They are processed as officially up to temperature: penalty, least length, forbidden codes.
+        Nothing is computed yet.
         """
-        r = self._rows
-        assert r is not None
-        logits = self._talker.codec_head(r.hidden).float()
-        logits = penalize(logits, r.seen, r.penalty)
-        eos = self._talker.config.codec_eos_token_id
-        too_early = r.frames < MIN_FRAMES
-        logits[:, eos] = logits[:, eos].masked_fill(too_early, float("-inf"))
-        return logits.masked_fill(self._forbidden, float("-inf"))
+        row = self._free_rows[0]
+        self._embedded[row] = prompt.rows[-1]
+        self._seen[row] = False
+        self._cache.take(row, len(prompt.rows) + frames)
+        heappop(self._free_rows)
+        return Sequence(row, controls, prompt.rows, prompt.trailing, prompt.open)
+
+    def leave(self, sequence: Sequence) -> None:
+        """Give its row and pages back."""
+        self._cache.give_back(sequence.row)
+        heappush(self._free_rows, sequence.row)
+        self._batch = None
 
     @torch.inference_mode()
-    def step(self) -> Tensor:
-        """Make the next frame of every sequence: codes [B, 16].
+    def extend(self, sequence: Sequence, rows: Tensor, *, last: bool) -> None:
+        """Add rows [m, hidden] to the text of a sequence that is open; with `last`, it is whole."""
+        sequence.text, sequence.open = torch.cat((sequence.text, rows)), not last
+
+    @torch.inference_mode()
+    def prefill(self, pieces: Several[tuple[Sequence, int]]) -> None:
+        """Read so many further rows of each prompt, side by side."""
+        counts = [count for _, count in pieces]
+        begins = [sequence.read for sequence, _ in pieces]
+        x = torch.nn.utils.rnn.pad_sequence(
+            [one.prompt[one.read : one.read + count] for one, count in pieces], batch_first=True
+        )
+        longest = max(counts)
+        steps = torch.arange(longest, device=self._device)
+        positions = torch.tensor(begins, device=self._device)[:, None] + steps
+        view = self._cache.view([one.row for one, _ in pieces], begins, counts)
+        self._talker(x, positions, max(begins) + longest, view)
+        for one, count in pieces:
+            one.read += count
+
+    def join(
+        self, prompts: Several[Prompt], controls: Several[Controls], frames: int
+    ) -> list[Sequence]:
+        """Let sequences of up to so many frames in, and read their prompts side by side."""
+        joined = [self.enter(*each, frames) for each in zip(prompts, controls, strict=True)]
+        self.prefill([(sequence, sequence.rows_left) for sequence in joined])
+        return joined
+
+    @torch.inference_mode()
+    def step(self, sequences: Several[Sequence]) -> Tensor:
+        """Make the next frame of each, all of which `can_step`: codes [B, 16].
 
         A sequence whose first code is the end token has ended; its frame is no audio, and what
         comes after it means nothing.
         """
-        talker, r = self._talker, self._rows
-        assert r is not None
-        sampled = any(c.talker.do_sample or c.predictor.do_sample for c in self._controls)
-        first = self._choose_first(r, self.first_logits(), sampled)
-        needs = Needs.of([c.predictor for c in self._controls])
-        noise = gumbel(r.seeds, r.frames, range(1, 16), _CODES) if sampled else None
+        talker, batch = self._talker, self._together(sequences)
+        frames = torch.tensor([one.frames for one in sequences], device=self._device)
+        hidden = self._advance(sequences, batch)
+        first = self._choose_first(batch, hidden, frames)
+        noise = gumbel(batch.seeds, frames, range(1, 16), _CODES) if batch.draws else None
 
         def choose(logits: Tensor, book: int) -> Tensor:
-            likeliest = logits.argmax(dim=-1)
-            if noise is None:
-                return likeliest
-            kept = filter_logits(
-                logits.float(),
-                r.predictor_temperature,
-                r.predictor_top_k,
-                r.predictor_top_p,
-                needs.most,
-                nucleus=needs.nucleus,
-            )
-            drawn = draw(kept, noise[:, book - 1])
-            return torch.where(r.predictor_samples[:, 0], drawn, likeliest)
+            gumbels = None if noise is None else noise[:, book - 1]
+            return batch.predictor.choose(logits.float(), gumbels)
 
-        rest = talker.code_predictor(r.hidden, talker.embed_codec(first), choose, self._frame_cache)
+        rest = talker.code_predictor(hidden, talker.embed_codec(first), choose, self._frame_cache)
         codes = torch.cat((first[:, None], rest), dim=1)
-        self._advance(r, codes)
+        embedded = talker.embed_frames(codes)
+        # Nothing below needs memory; what is above may be done again.
+        self._embedded[batch.rows] = embedded
+        self._seen[batch.rows, first] = True
+        for one in sequences:
+            one.frames += 1
         return codes
 
-    def _choose_first(self, r: _Rows, logits: Tensor, sampled: bool) -> Tensor:
+    def _together(self, sequences: Several[Sequence]) -> _Batch:
+        """Return what these have in common; the same from step to step, as long as they are."""
+        if self._batch is None or self._batch.sequences != tuple(sequences):
+            self._batch = _Batch.of(tuple(sequences), self._device)
+        return self._batch
+
+    def _advance(self, sequences: Several[Sequence], batch: _Batch) -> Tensor:
+        """Run the talker on the last frames and the next rows of text; return [B, hidden]."""
+        begins = [one.position for one in sequences]
+        text = torch.stack([self._next_text(one) for one in sequences])
+        x = (self._embedded[batch.rows] + text)[:, None]
+        positions = torch.tensor(begins, device=self._device)[:, None]
+        view = self._cache.view([one.row for one in sequences], begins, [1] * len(sequences))
+        hidden: Tensor = self._talker(x, positions, max(begins) + 1, view)
+        return hidden[:, -1]
+
+    def _next_text(self, one: Sequence) -> Tensor:
+        if one.frames == 0:  # its input is of the prompt, and has text in it
+            return torch.zeros_like(self._pad_row)
+        return one.text[one.frames - 1] if one.frames <= len(one.text) else self._pad_row
+
+    def _choose_first(self, batch: _Batch, hidden: Tensor, frames: Tensor) -> Tensor:
+        logits = self._talker.codec_head(hidden).float()
+        logits = penalize(logits, self._seen[batch.rows], batch.penalty)
+        eos = self._talker.config.codec_eos_token_id
+        logits[:, eos] = logits[:, eos].masked_fill(frames < MIN_FRAMES, float("-inf"))
+        logits = logits.masked_fill(self._forbidden, float("-inf"))
+        noise = gumbel(batch.seeds, frames, range(1), logits.shape[-1]) if batch.draws else None
+        return batch.talker.choose(logits, None if noise is None else noise[:, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampler:
+    """The sampling controls of several sequences, [B, 1] each."""
+
+    samples: Tensor
+    temperature: Tensor
+    top_k: Tensor
+    top_p: Tensor
+    needs: Needs
+
+    @classmethod
+    def of(cls, controls: list[Sampling], device: torch.device) -> _Sampler:
+        return cls(
+            samples=torch.tensor([c.do_sample for c in controls], device=device),
+            temperature=_column([c.temperature for c in controls], device),
+            top_k=_column([c.top_k for c in controls], device, torch.long),
+            top_p=_column([c.top_p for c in controls], device, torch.float64),
+            needs=Needs.of(controls),
+        )
+
+    def choose(self, logits: Tensor, noise: Tensor | None) -> Tensor:
+        """Return a code [B] each: drawn, or the likeliest."""
         likeliest = logits.argmax(dim=-1)
-        if not sampled:
+        if noise is None:
             return likeliest
-        needs = Needs.of([c.talker for c in self._controls])
-        noise = gumbel(r.seeds, r.frames, range(1), logits.shape[-1])[:, 0]
         kept = filter_logits(
             logits,
-            r.talker_temperature,
-            r.talker_top_k,
-            r.talker_top_p,
-            needs.most,
-            nucleus=needs.nucleus,
+            self.temperature,
+            self.top_k,
+            self.top_p,
+            self.needs.most,
+            nucleus=self.needs.nucleus,
         )
-        return torch.where(r.talker_samples[:, 0], draw(kept, noise), likeliest)
+        return torch.where(self.samples, draw(kept, noise), likeliest)
 
-    def _advance(self, r: _Rows, codes: Tensor) -> None:
-        """Run the talker on the frame just made, codes [B, 16], and the next row of text."""
-        embedded = self._talker.embed_frames(codes)
-        place = torch.minimum(r.frames, r.trailing_ends)
-        text = r.trailing[torch.arange(len(place), device=self._device), place]
-        span = max(self._lengths) + 1
-        if span > self._cache.capacity:
-            self._cache = self._cache.grown(_CACHE_BLOCK)
-        hidden = self._talker((embedded + text)[:, None], r.positions[:, None], span, self._cache)
-        positions, frames = r.positions + 1, r.frames + 1
-        # Nothing below needs memory; what is above may be done again.
-        r.seen.scatter_(1, codes[:, :1], True)
-        r.hidden, r.positions, r.frames = hidden[:, -1], positions, frames
-        self._lengths = [length + 1 for length in self._lengths]
 
-    def _begin(
-        self, prompts: list[Prompt], controls: list[Controls], hidden: Tensor, positions: Tensor
-    ) -> _Rows:
-        batch, device = len(prompts), self._device
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the sequences of a step bring that does not change from frame to frame, in order."""
 
-        def column(values: list[float], dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.tensor(values, device=device, dtype=dtype)[:, None]
+    sequences: tuple[Sequence, ...]
+    rows: Tensor  # [B]
+    seeds: Tensor  # [B]
+    penalty: Tensor  # [B, 1]
+    talker: _Sampler
+    predictor: _Sampler
 
-        def sampling(name: str) -> dict[str, Tensor]:
-            chosen: list[Sampling] = [getattr(c, name) for c in controls]
-            return {
-                f"{name}_samples": column([s.do_sample for s in chosen], torch.bool),
-                f"{name}_temperature": column([s.temperature for s in chosen]),
-                f"{name}_top_k": column([s.top_k for s in chosen], torch.long),
-                f"{name}_top_p": column([s.top_p for s in chosen], torch.float64),
-            }
-
-        ends = [len(prompt.trailing) for prompt in prompts]
-        trailing = torch.stack(
-            [
-                torch.cat((p.trailing, self._pad_row.expand(max(ends) + 1 - len(p.trailing), -1)))
-                for p in prompts
-            ]
-        )
-        vocab = self._talker.config.vocab_size
-        return _Rows(
-            hidden=hidden,
-            positions=positions,
-            frames=torch.zeros(batch, dtype=torch.long, device=device),
-            seen=torch.zeros(batch, vocab, dtype=torch.bool, device=device),
-            trailing=trailing,
-            trailing_ends=torch.tensor(ends, device=device),
+    @classmethod
+    def of(cls, sequences: tuple[Sequence, ...], device: torch.device) -> _Batch:
+        controls = [one.controls for one in sequences]
+        return cls(
+            sequences,
+            rows=torch.tensor([one.row for one in sequences], device=device),
             seeds=torch.tensor([c.seed for c in controls], device=device),
-            penalty=column([c.repetition_penalty for c in controls]),
-            **sampling("talker"),
-            **sampling("predictor"),
+            penalty=_column([c.repetition_penalty for c in controls], device),
+            talker=_Sampler.of([c.talker for c in controls], device),
+            predictor=_Sampler.of([c.predictor for c in controls], device),
         )
+
+    @property
+    def draws(self) -> bool:
+        """Whether any of them draws anything."""
+        return any(
+            one.controls.talker.do_sample or one.controls.predictor.do_sample
+            for one in self.sequences
+        )
+
+
+def _column(
+    values: list[float], device: torch.device, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    return torch.tensor(values, device=device, dtype=dtype)[:, None]

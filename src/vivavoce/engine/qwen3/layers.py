@@ -14,9 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vivavoce.engine.qwen3.kv import FrameCache, PagedCache
+
 if TYPE_CHECKING:
     from vivavoce.engine.qwen3.attention import Attend
     from vivavoce.engine.qwen3.config import TransformerConfig
+    from vivavoce.engine.qwen3.kv import View
 
 
 class RMSNorm(nn.Module):
@@ -49,84 +52,28 @@ def rotate(x: Tensor, cos_sin: Tensor) -> Tensor:
     return x * cos_sin[0] + x.roll(x.shape[-1] // 2, dims=-1) * cos_sin[1]
 
 
-@dataclass(slots=True, weakref_slot=True, eq=False)
-class KVCache:
-    """Keys and values of all layers, [layers, B, kv_heads, capacity, head_dim] each."""
-
-    keys: Tensor
-    values: Tensor
-
-    @classmethod
-    def empty(
-        cls,
-        layers: int,
-        batch: int,
-        kv_heads: int,
-        capacity: int,
-        head_dim: int,
-        like: Tensor,
-    ) -> KVCache:
-        """Return a cache of zeros on the device and in the dtype of `like`."""
-        shape = (layers, batch, kv_heads, capacity, head_dim)
-        return cls(like.new_zeros(shape), like.new_zeros(shape))
-
-    @property
-    def capacity(self) -> int:
-        """How many positions a sequence may have."""
-        return self.keys.shape[3]
-
-    def grown(self, positions: int) -> KVCache:
-        """Return a copy with room for so many more positions."""
-        return KVCache(*(F.pad(kept, (0, 0, 0, positions)) for kept in (self.keys, self.values)))
-
-    def joined(self, other: KVCache) -> KVCache:
-        """Return a copy with another cache's sequences after these."""
-        capacity = max(self.capacity, other.capacity)
-        mine, others = (cache.grown(capacity - cache.capacity) for cache in (self, other))
-        return KVCache(
-            torch.cat((mine.keys, others.keys), dim=1),
-            torch.cat((mine.values, others.values), dim=1),
-        )
-
-    def kept(self, rows: list[int]) -> KVCache:
-        """Return some of the sequences, in ascending order, moved up where they are.
-
-        This cache is of no use afterwards. A copy would need as much memory again, and letting
-        sequences go is how memory is made room for.
-        """
-        for new, old in enumerate(rows):
-            if new != old:
-                self.keys[:, new] = self.keys[:, old]
-                self.values[:, new] = self.values[:, old]
-        return KVCache(self.keys[:, : len(rows)], self.values[:, : len(rows)])
-
-
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where T new positions of B sequences stand: what all layers of a pass need to know of it."""
 
+    positions: Tensor  # [B, T]
     cos_sin: Tensor  # [2, B, 1, T, head_dim], for `rotate`
-    rows: Tensor  # [B, 1], the sequences' numbers
-    slots: Tensor  # [B, T], places in the cache
     mask: Tensor  # [B, 1, T, S], True where a position may look
 
     @classmethod
     def at(cls, positions: Tensor, span: int, c: TransformerConfig, dtype: torch.dtype) -> Places:
         """Return those of `positions` [B, T], all below `span`, each looking back at all others."""
-        device = positions.device
         return cls(
+            positions=positions,
             cos_sin=rope(positions, c.head_dim, c.rope_theta, dtype),
-            rows=torch.arange(len(positions), device=device)[:, None],
-            slots=positions,
-            mask=(torch.arange(span, device=device) <= positions[..., None])[:, None],
+            mask=(torch.arange(span, device=positions.device) <= positions[..., None])[:, None],
         )
 
     def part(self, begin: int, end: int) -> Places:
         """Return some of T positions that stand at 0 to T - 1."""
         return Places(
+            self.positions[:, begin:end],
             self.cos_sin[..., begin:end, :],
-            self.rows,
-            self.slots[:, begin:end],
             self.mask[:, :, begin:end, :end],
         )
 
@@ -153,20 +100,16 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(head_dim, eps)
         self.k_norm = RMSNorm(head_dim, eps)
 
-    def forward(self, x: Tensor, places: Places, keys: Tensor, values: Tensor) -> Tensor:
-        """Attend from x [B, T, H]; write its keys and values into the cache.
-
-        The cache, [B, kv_heads, capacity, head_dim] each, may be longer than the mask.
-        """
+    def forward(self, x: Tensor, places: Places, view: View, layer: int) -> Tensor:
+        """Attend from x [B, T, H]; write its keys and values into the cache."""
         batch, length, _ = x.shape
         q = self.q_norm(self.q_proj(x).view(batch, length, self.heads, self.head_dim))
         k = self.k_norm(self.k_proj(x).view(batch, length, self.kv_heads, self.head_dim))
         v = self.v_proj(x).view(batch, length, self.kv_heads, self.head_dim)
         q = rotate(q.transpose(1, 2), places.cos_sin)
         k = rotate(k.transpose(1, 2), places.cos_sin)
-        keys[places.rows, :, places.slots] = k.transpose(1, 2)
-        values[places.rows, :, places.slots] = v
-        return self.o_proj(self.attend(q, keys, values, places.slots, places.mask))
+        keys, values = view.update(layer, k.transpose(1, 2), v)
+        return self.o_proj(self.attend(q, keys, values, places.positions, places.mask))
 
 
 class MLP(nn.Module):
@@ -202,9 +145,9 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RMSNorm(hidden, eps)
         self.post_attention_layernorm = RMSNorm(hidden, eps)
 
-    def forward(self, x: Tensor, places: Places, keys: Tensor, values: Tensor) -> Tensor:
+    def forward(self, x: Tensor, places: Places, view: View, layer: int) -> Tensor:
         """See `Attention.forward`."""
-        x = x + self.self_attn(self.input_layernorm(x), places, keys, values)
+        x = x + self.self_attn(self.input_layernorm(x), places, view, layer)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -233,20 +176,18 @@ class Layers(nn.ModuleList):
             for _ in range(c.num_hidden_layers)
         )
 
-    def new_cache(self, batch: int, capacity: int) -> KVCache:
-        """Return an empty cache for `batch` sequences of up to `capacity` positions."""
-        attention = self[0].self_attn
-        return KVCache.empty(
-            len(self),
-            batch,
-            attention.kv_heads,
-            capacity,
-            attention.head_dim,
-            like=attention.k_norm.weight,
-        )
+    def new_cache(self, rows: int, pages: int) -> PagedCache:
+        """Return an empty cache for so many sequences, which share so many pages."""
+        a = self[0].self_attn
+        return PagedCache(rows, len(self), pages, a.kv_heads, a.head_dim, like=a.k_norm.weight)
 
-    def forward(self, x: Tensor, places: Places, cache: KVCache) -> Tensor:
+    def new_frame_cache(self, rows: int, length: int) -> FrameCache:
+        """Return an empty cache for so many sequences of so many positions."""
+        a = self[0].self_attn
+        return FrameCache(rows, len(self), length, a.kv_heads, a.head_dim, like=a.k_norm.weight)
+
+    def forward(self, x: Tensor, places: Places, view: View) -> Tensor:
         """Run x [B, T, H] at its places through all layers, writing into their cache."""
-        for layer, keys, values in zip(self, cache.keys, cache.values, strict=True):
-            x = layer(x, places, keys, values)
+        for number, layer in enumerate(self):
+            x = layer(x, places, view, number)
         return x

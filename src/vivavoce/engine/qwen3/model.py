@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from vivavoce.engine.qwen3.codec.decoder import CodecState
-    from vivavoce.types import Samples
 
 _TALKER = "talker."
 _ENCODER = "encoder."
@@ -106,18 +104,6 @@ class Qwen3TTS:
             return Reference(speaker)
         weight = self.codec_encoder.downsample.conv.weight
         return Reference(speaker, self.codec_encoder(samples.to(weight.dtype)), text)
-
-    @torch.inference_mode()
-    def prime(self, codes: Tensor) -> CodecState:
-        """Return the codec's state after a reference clip, codes [frames, 16]."""
-        return self.codec_decoder.prime(codes.T[None])
-
-    @torch.inference_mode()
-    def decode(self, frames: list[list[int]], state: CodecState) -> tuple[Samples, CodecState]:
-        """Return the sound of a stream's next frames, 16 codes each, and its state after them."""
-        codes = torch.tensor(frames, device=self.device).T[None]
-        samples, state = self.codec_decoder(codes, state)
-        return samples[0].float().cpu().numpy(), state
 
 
 def _load_talker(

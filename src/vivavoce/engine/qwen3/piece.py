@@ -22,6 +22,10 @@ size: to wait for four frames after the first would save a hundredth of the deco
 """
 
 
+_MOST_FRAMES = 8192
+"""What officially every answer may come to; nothing is longer."""
+
+
 class Ending(Enum):
     """How a piece ended."""
 
@@ -76,16 +80,43 @@ class Piece:
             self._run_away(f"The speech {fault}")
         return self.ending is Ending.RUNAWAY
 
-    def take_due(self) -> list[list[int]]:
-        """Return the frames to decode now: a whole chunk, or at the end all that are left."""
-        size = CHUNK_FRAMES[min(self._chunks, len(CHUNK_FRAMES) - 1)]
+    @property
+    def most_frames(self) -> int:
+        """How many frames it can come to."""
+        limits = (self._limits.frames, self._limits.budget, _MOST_FRAMES)
+        return min(limit for limit in limits if limit is not None)
+
+    @property
+    def due(self) -> list[list[int]]:
+        """The frames that are not decoded yet."""
+        return self.frames[self._decoded :]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be done for it."""
+        all_heard = self._decoded == len(self.frames)
+        return self.ending is Ending.RUNAWAY or (self.ending is not None and all_heard)
+
+    def due_frames(self, *, now: bool) -> int:
+        """Return how many frames to decode: a whole chunk's, or at the end all that are left.
+
+        With `now`, what there is.
+        """
         left = len(self.frames) - self._decoded
-        if left == 0 or (left < size and self.ending is None):
-            return []
-        self._chunks += 1
-        due = self.frames[self._decoded :]
+        if self.ending is Ending.RUNAWAY:
+            return 0
+        return left if now or self.ending is not None or left >= self._chunk_frames else 0
+
+    def take_due(self) -> int:
+        """Note that all there is has been decoded; return how many frames that were."""
+        frames = len(self.frames) - self._decoded
+        self._chunks += frames >= self._chunk_frames
         self._decoded = len(self.frames)
-        return due
+        return frames
+
+    @property
+    def _chunk_frames(self) -> int:
+        return CHUNK_FRAMES[min(self._chunks, len(CHUNK_FRAMES) - 1)]
 
     def _run_away(self, fault: str) -> None:
         self.ending, self.fault = Ending.RUNAWAY, fault

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from vivavoce.engine.qwen3.config import TransformerConfig
-from vivavoce.engine.qwen3.layers import KVCache, Layers, Places, RMSNorm, make_table
+from vivavoce.engine.qwen3.layers import Layers, Places, RMSNorm, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vivavoce.engine.qwen3.attention import Attend
+    from vivavoce.engine.qwen3.kv import FrameCache
 
 
 class CodePredictorModel(nn.Module):
@@ -48,16 +49,16 @@ class CodePredictor(nn.Module):
             else nn.Identity()
         )
 
-    def new_cache(self, batch: int) -> KVCache:
-        """Return the cache of a frame, to be used again for every frame."""
-        return self.model.layers.new_cache(batch, self.config.num_code_groups)
+    def new_cache(self, rows: int) -> FrameCache:
+        """Return the cache of a frame of up to so many sequences, to be used again for each."""
+        return self.model.layers.new_frame_cache(rows, self.config.num_code_groups)
 
     def forward(
         self,
         hidden: Tensor,
         first_embedding: Tensor,
         choose: Callable[[Tensor, int], Tensor],
-        cache: KVCache,
+        cache: FrameCache,
     ) -> Tensor:
         """Return the books 1 to 15, [B, 15], from `hidden`, `first_embedding` [B, talker hidden].
 
@@ -70,7 +71,8 @@ class CodePredictor(nn.Module):
         for book, head in enumerate(self.lm_head, start=1):
             end = book + 1
             x = self.small_to_mtp_projection(x)
-            x = self.model.norm(self.model.layers(x, frame.part(begin, end), cache))
+            view = cache.view(len(x), begin, end)
+            x = self.model.norm(self.model.layers(x, frame.part(begin, end), view))
             codes.append(choose(head(x[:, -1]), book))
             begin = end
             x = self.model.codec_embedding[book - 1](codes[-1])[:, None].to(hidden.dtype)

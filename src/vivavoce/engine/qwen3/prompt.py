@@ -33,7 +33,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class PromptText:
-    """What is said and how, in words. `speaker` names a preset; `language` None is automatic."""
+    """What is said and how, in words. `speaker` names a preset; `language` None is automatic.
+
+    With `open`, the text is the beginning of one that goes on; it is never whole then, and long
+    enough for `PromptBuilder.can_begin`.
+    """
 
     text: str
     language: str | None = None
@@ -41,14 +45,19 @@ class PromptText:
     instructions: str | None = None
     reference: Reference | None = None
     whole_text: bool = True
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Embeddings: `rows` [n, hidden], n > 0, and `trailing` [m, hidden], m >= 1."""
+    """Embeddings: `rows` [n, hidden], n > 0, and `trailing` [m, hidden].
+
+    `open`: more rows may follow those of `trailing`; else there is one at least.
+    """
 
     rows: Tensor
     trailing: Tensor
+    open: bool = False
 
 
 class PromptBuilder:
@@ -69,7 +78,7 @@ class PromptBuilder:
         parts: list[Tensor] = []
         if wanted.instructions:
             parts.append(self._text(self._turn("user", wanted.instructions) + self._end))
-        turn = self._turn("assistant", wanted.text)
+        turn = self.spoken(wanted.text, open_ended=wanted.open)
         parts.append(self._text(turn[:_ROLE_TOKENS]))
         tags = self._tags(wanted)
         parts.append(torch.cat((pad.expand(len(tags) - 2, -1), bos)) + tags[:-1])
@@ -78,9 +87,8 @@ class PromptBuilder:
         if reference is not None and reference.codes is not None:
             assert reference.text is not None
             spoken = self._text(self._turn("assistant", reference.text)[_ROLE_TOKENS:])
-            body, trailing = self._in_context(
-                torch.cat((spoken, text, eos)), reference.codes, pad, wanted.whole_text
-            )
+            text = torch.cat((spoken, text) if wanted.open else (spoken, text, eos))
+            body, trailing = self._in_context(text, reference.codes, pad, wanted.whole_text)
         elif wanted.whole_text:
             rows = torch.cat((text, eos)) + self._codec(c.codec_pad_id)
             body, trailing = torch.cat((rows, pad + self._codec(c.codec_bos_id))), pad
@@ -88,8 +96,28 @@ class PromptBuilder:
             # A text of line breaks may be all in the role; officially the end mark is next then.
             first = text[:1] if len(text) else self._text(self._end[:1])
             body = first + self._codec(c.codec_bos_id)
-            trailing = torch.cat((text[1:], eos))
-        return Prompt(torch.cat((*parts, body)), trailing)
+            trailing = text[1:] if wanted.open else torch.cat((text[1:], eos))
+        return Prompt(torch.cat((*parts, body)), trailing, wanted.open)
+
+    def spoken(self, text: str, *, open_ended: bool) -> list[int]:
+        """Return a text's ids, with its role before them; of an open one, what is certain."""
+        if not open_ended:
+            return self._turn("assistant", text)
+        return self._begin + self._tokenizer.encode_beginning(f"assistant\n{text}")
+
+    def can_begin(self, wanted: PromptText) -> bool:
+        """Tell whether enough is known of an open text to build the prompt."""
+        rows = len(self.spoken(wanted.text, open_ended=True)) - _ROLE_TOKENS
+        reference = wanted.reference
+        # A clip's frames stand beside rows of text; in the prompt there must be one for each.
+        needed = 0 if reference is None or reference.codes is None else len(reference.codes)
+        return rows > needed
+
+    @torch.inference_mode()
+    def more_text(self, ids: list[int], *, last: bool) -> Tensor:
+        """Return the rows [m, hidden] of more of an open text; after the last its end mark."""
+        rows = self._text(ids)
+        return torch.cat((rows, self._marks()[2])) if last else rows
 
     def pad_row(self) -> Tensor:
         """Return the row that is added to every frame once the text has run out, [hidden]."""

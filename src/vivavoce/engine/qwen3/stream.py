@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from vivavoce.engine.base import SpeechStream
+from vivavoce.engine.qwen3.live import LiveText
 from vivavoce.types import AudioChunk, SpeechReport, Usage
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class QwenStream(SpeechStream):
         wake: Callable[[], None],
     ) -> None:
         self.request = request
+        self.text = LiveText(wake) if request.live else None
         self.cancelled = threading.Event()
         self._submit = submit
         self._wake = wake
@@ -60,6 +62,20 @@ class QwenStream(SpeechStream):
             raise event
         self._report = event
         raise StopIteration
+
+    def push(self, text: str) -> None:
+        """See `SpeechStream.push`."""
+        if self.text is None:
+            super().push(text)
+        else:
+            self.text.push(text)
+
+    def finish(self) -> None:
+        """See `SpeechStream.finish`."""
+        if self.text is None:
+            super().finish()
+        else:
+            self.text.finish()
 
     def cancel(self) -> None:
         """See `SpeechStream.cancel`."""

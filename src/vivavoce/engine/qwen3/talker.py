@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from vivavoce.engine.qwen3.attention import sdpa
 from vivavoce.engine.qwen3.config import TalkerConfig, TransformerConfig
-from vivavoce.engine.qwen3.layers import KVCache, Layers, Places, RMSNorm, make_table
+from vivavoce.engine.qwen3.layers import Layers, Places, RMSNorm, make_table
 from vivavoce.engine.qwen3.predictor import CodePredictor
 
 if TYPE_CHECKING:
     from vivavoce.engine.qwen3.attention import Attend
+    from vivavoce.engine.qwen3.kv import PagedCache, View
 
 
 class TextProjection(nn.Module):
@@ -82,15 +83,15 @@ class Talker(nn.Module):
         # One sum of all: in half precision 15 sums of two would round 15 times.
         return torch.stack(parts, dim=-2).to(self.dtype).sum(dim=-2)
 
-    def new_cache(self, batch: int, capacity: int) -> KVCache:
-        """Return an empty cache for `batch` sequences of up to `capacity` positions."""
-        return self.model.layers.new_cache(batch, capacity)
+    def new_cache(self, rows: int, pages: int) -> PagedCache:
+        """Return an empty cache for so many sequences, which share so many pages."""
+        return self.model.layers.new_cache(rows, pages)
 
-    def forward(self, x: Tensor, positions: Tensor, span: int, cache: KVCache) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, span: int, view: View) -> Tensor:
         """Run x [B, T, hidden] at `positions` [B, T], each row going on where it stands.
 
-        `span` bounds all positions from above, so that no more of the cache is looked at. Returns
-        hidden states after the final norm, [B, T, hidden].
+        All positions are below `span`. Writes into the cache that `view` is of. Returns hidden
+        states after the final norm, [B, T, hidden].
         """
         places = Places.at(positions, span, self.config, x.dtype)
-        return self.model.norm(self.model.layers(x, places, cache))
+        return self.model.norm(self.model.layers(x, places, view))

@@ -70,6 +70,16 @@ class TextTokenizer:
         ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
         return ids
 
+    def encode_beginning(self, text: str) -> list[int]:
+        """Return those first ids of a text that stay the same however it goes on.
+
+        They are all but those of its last word, sign or white space, which may become a longer one.
+        """
+        encoding = self._plain.encode(text, add_special_tokens=False)
+        words: list[int | None] = encoding.word_ids
+        ids: list[int] = encoding.ids
+        return [each for each, word in zip(ids, words, strict=True) if word != words[-1]]
+
     def encode_template(self, text: str) -> list[int]:
         """Return the ids of a prompt's own text, control tokens included."""
         ids: list[int] = self._with_specials.encode(text, add_special_tokens=False).ids

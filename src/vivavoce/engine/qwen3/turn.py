@@ -1,24 +1,25 @@
-"""A request in the runner's hands: which of its segments is being made, and how far it is."""
+"""A request in the loop's hands: which of its segments is being made, and how far it is."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vivavoce.engine.qwen3.catalog import SAMPLE_RATE_HZ
 from vivavoce.engine.qwen3.piece import Ending
+from vivavoce.engine.qwen3.playback import Playback
 from vivavoce.errors import SynthesisFailed
 from vivavoce.types import AudioChunk, SpeechReport, Usage
 
 if TYPE_CHECKING:
-    from vivavoce.engine.qwen3.codec.decoder import CodecState
-    from vivavoce.engine.qwen3.generation import Controls
+    from vivavoce.engine.qwen3.batch import Batch
+    from vivavoce.engine.qwen3.generation import Controls, Sequence
     from vivavoce.engine.qwen3.piece import Limits, Piece
-    from vivavoce.engine.qwen3.prompt import PromptText
+    from vivavoce.engine.qwen3.prompt import Prompt, PromptText
     from vivavoce.engine.qwen3.stream import QwenStream
     from vivavoce.types import Samples
 
@@ -43,75 +44,184 @@ Plan = Callable[["QwenStream", int, int, int], Task | None]
 """Stream, segment, attempt, frames made so far → what to speak; None when all is spoken."""
 
 
-@dataclass(slots=True, eq=False)
 class Turn:
-    """One request. `task`, `piece` and `codec` are those of the segment being made."""
+    """One request. `task`, `prompt`, `piece` and `sequence` are those of the present segment."""
 
-    stream: QwenStream
-    segment: int = 0
-    attempt: int = 0
-    task: Task | None = None
-    piece: Piece | None = None
-    codec: CodecState | None = None
-    held: list[Samples] = field(default_factory=list)
-    input_tokens: int = 0
-    frames: int = 0
-    faults: tuple[str, ...] = ()
-    began_at: float = 0.0
-    busy_s: float = 0.0
-    failed: bool = False
+    def __init__(self, stream: QwenStream, now_s: float) -> None:
+        self.stream = stream
+        self.playback = Playback(now_s, whole=stream.request.whole)
+        self.segment = self.attempt = self.frames = 0
+        self.failed = False
+        self.seated_at_s = 0.0
+        self._task: Task | None = None
+        self._prompt: Prompt | None = None
+        self._piece: Piece | None = None
+        self._sequence: Sequence | None = None
+        self._held: list[Samples] = []
+        self._input_tokens = 0
+        self._faults: tuple[str, ...] = ()
+        self._known_tokens = 0
+        self._began_at_s = 0.0
+        self._busy_s = 0.0
+
+    # Waiting
 
     @property
-    def can_go_on(self) -> bool:
-        """Whether, waiting, it is to be looked at: its listener is near, or has gone."""
-        return self.stream.cancelled.is_set() or self.stream.unread_samples < _WINDOW_SAMPLES
+    def can_begin(self) -> bool:
+        """Whether it is worth trying to begin its next segment.
+
+        Its listener must be near. Of a text that is being written, something must have come since
+        there was too little of it.
+        """
+        near = self.stream.unread_samples < _WINDOW_SAMPLES
+        text = self.stream.text
+        return near and (text is None or self.is_ready or text.has_news)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its next segment is prepared."""
+        return self._prompt is not None
+
+    def make_ready(self, task: Task, batch: Batch, piece: Piece) -> None:
+        """Prepare a segment, unless too little is known of its text yet."""
+        if task.text.open and not batch.can_begin(task.text):
+            return
+        self._prompt = batch.build(task.text)
+        self._known_tokens = len(batch.spoken(task.text.text, open_ended=task.text.open))
+        self._task, self._piece = task, piece
+
+    @property
+    def positions(self) -> int:
+        """How many positions of the KV cache the segment needs at most."""
+        assert self._prompt is not None
+        return len(self._prompt.rows) + self.piece.most_frames
+
+    def enter(self, batch: Batch) -> bool:
+        """Let the segment in, and note what its prompt cost."""
+        assert self._task is not None
+        assert self._prompt is not None
+        prompt, task = self._prompt, self._task
+        self._sequence = batch.enter(prompt, task.text, task.controls, self.piece.most_frames)
+        self._prompt = None
+        self._began_at_s = time.monotonic()
+        if self.attempt == 0:
+            self._input_tokens += len(prompt.rows) + len(prompt.trailing) - (not prompt.open)
+        return True
+
+    # Seated
+
+    @property
+    def piece(self) -> Piece:
+        """What was made of the present segment."""
+        assert self._piece is not None
+        return self._piece
+
+    @property
+    def sequence(self) -> Sequence:
+        """The present segment, in the batch."""
+        assert self._sequence is not None
+        return self._sequence
+
+    @property
+    def row(self) -> int:
+        """Where it is in the batch."""
+        return self.sequence.row
+
+    @property
+    def rows_left(self) -> int:
+        """See `schedule.Seated`."""
+        return 0 if self.failed else self.sequence.rows_left
+
+    @property
+    def can_step(self) -> bool:
+        """See `schedule.Seated`."""
+        going_on = not self.failed and self.piece.ending is None
+        return going_on and self.sequence.can_step
+
+    def note_starved(self) -> None:
+        """Do not count it as a gap of ours if sound runs out for want of text."""
+        if not self.rows_left and not self.can_step:
+            self.playback.rest()
+
+    def due_frames(self, *, now: bool) -> int:
+        """See `schedule.Seated`."""
+        return 0 if self.failed else self.piece.due_frames(now=now)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether more of its text has come."""
+        text = self.stream.text
+        return text is not None and not self.failed and self.sequence.open and text.has_news
+
+    def hear_news(self, batch: Batch) -> None:
+        """Take what has come of its text."""
+        assert self.stream.text is not None
+        text, finished = self.stream.text.read()
+        ids = batch.spoken(text, open_ended=not finished)
+        new = ids[self._known_tokens :]
+        batch.extend(self.sequence, new, last=finished)
+        self._known_tokens = len(ids)
+        self._input_tokens += len(new)
+
+    def hear(self, samples: Samples, now_s: float) -> None:
+        """Take the sound of what was due, and hand it on unless it has gone wrong."""
+        frames = self.piece.take_due()
+        if self.piece.hear_samples(samples):
+            return
+        if self.stream.request.whole:
+            self._held.append(samples)
+        else:
+            self._hand_over(samples, frames, now_s)
 
     @property
     def is_over(self) -> bool:
-        """Whether, being made, its piece is to leave the others."""
-        return self.failed or (self.piece is not None and self.piece.ending is not None)
+        """Whether its segment is to leave the others."""
+        return self.failed or self.piece.is_over
 
-    def begin(self, task: Task, piece: Piece, input_tokens: int) -> None:
-        """Note what is being made now, and what its prompt cost."""
-        self.task, self.piece = task, piece
-        self.began_at = time.monotonic()
-        if self.attempt == 0:
-            self.input_tokens += input_tokens
+    def leave(self, batch: Batch) -> None:
+        """Leave the batch."""
+        batch.leave(self.sequence)
+        self._sequence = None
 
-    def hand_over(self, samples: Samples, frames: int) -> None:
-        """Give the listener the sound of so many frames."""
-        self.frames += frames
-        now = time.monotonic()
-        self.busy_s += now - self.began_at
-        self.began_at = now
-        self.stream.put(AudioChunk(samples, self.segment), self.report())
-
-    def end_piece(self) -> bool:
-        """Draw the conclusions from the piece's end; tell whether the request is to go on."""
-        piece, task = self.piece, self.task
-        assert piece is not None
+    def end_piece(self, now_s: float) -> bool:
+        """Draw the conclusions from the segment's end; tell whether the request is to go on."""
+        piece, task = self.piece, self._task
         assert task is not None
-        self.piece = self.codec = self.task = None
-        held, self.held = self.held, []
+        self._piece = self._task = None
+        held, self._held = self._held, []
         if piece.ending is Ending.RUNAWAY:
             return self._try_again(piece.fault)
         if held:
-            self.hand_over(np.concatenate(held), len(piece.frames))
+            self._hand_over(np.concatenate(held), len(piece.frames), now_s)
         if piece.ending is Ending.LIMIT:
             self.stream.end(self.report())
             return False
         if task.pause_s:
             pause = np.zeros(round(task.pause_s * SAMPLE_RATE_HZ), np.float32)
-            self.stream.put(AudioChunk(pause, self.segment), self.report())
+            self._hand_over(pause, 0, now_s)
         self.segment += 1
         self.attempt = 0
         return True
+
+    def fail(self, error: Exception) -> None:
+        """Say that no more will come, and why."""
+        self.failed = True
+        self.stream.fail(error)
+
+    def report(self) -> SpeechReport:
+        """Return how it went so far."""
+        return SpeechReport(
+            Usage(self._input_tokens, self.frames),
+            faults=self._faults,
+            codes_per_s=16 * self.frames / self._busy_s if self._busy_s else None,
+            underruns=self.playback.underruns,
+        )
 
     def _try_again(self, fault: str) -> bool:
         """Make a piece that ran away once more, if nobody heard it; else fail."""
         if self.stream.request.whole and self.attempt < RETRIES:
             self.attempt += 1
-            self.faults = (*self.faults, fault)
+            self._faults = (*self._faults, fault)
             return True
         tries = f", {self.attempt + 1} times over" if self.attempt else ""
         self.fail(
@@ -122,16 +232,11 @@ class Turn:
         )
         return False
 
-    def fail(self, error: Exception) -> None:
-        """Say that no more will come, and why."""
-        self.failed = True
-        self.stream.fail(error)
-
-    def report(self) -> SpeechReport:
-        """Return how it went so far."""
-        busy_s = self.busy_s
-        return SpeechReport(
-            Usage(self.input_tokens, self.frames),
-            faults=self.faults,
-            codes_per_s=16 * self.frames / busy_s if busy_s else None,
-        )
+    def _hand_over(self, samples: Samples, frames: int, now_s: float) -> None:
+        """Give the listener the sound of so many frames."""
+        self.frames += frames
+        now = time.monotonic()
+        self._busy_s += now - self._began_at_s
+        self._began_at_s = now
+        self.playback.hear(len(samples) / SAMPLE_RATE_HZ, now_s)
+        self.stream.put(AudioChunk(samples, self.segment), self.report())

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vivavoce.engine.qwen3.generation import Controls, Generation
+from vivavoce.engine.qwen3.generation import Controls
 from vivavoce.engine.qwen3.piece import CHUNK_FRAMES
 from vivavoce.engine.qwen3.prompt import PromptText
 
 if TYPE_CHECKING:
-    from vivavoce.engine.qwen3.model import Qwen3TTS
+    from vivavoce.engine.qwen3.batch import Batch
 
 _SENTENCE = "The quick brown fox jumps over the lazy dog. "
 _TEXTS = ("Ready.", _SENTENCE, 8 * _SENTENCE)
 """From the shortest to what is about the longest piece that a text is cut into."""
 
-_FRAMES = 3
+_FRAMES = 9
 
 
 def prepare(device: torch.device, *, tf32: bool, cudnn_benchmark: bool) -> None:
@@ -42,17 +42,21 @@ def pays(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def warm_up(model: Qwen3TTS) -> None:
+def warm_up(batch: Batch) -> None:
     """Speak for nobody: short and long texts, alone and together, chunks of every size.
 
     Changes nothing that is heard later. By the thread that is to speak: libraries keep things for
     each.
     """
-    generation = Generation(model.talker, model.prompts.pad_row())
-    for text in _TEXTS:
-        generation.join([model.prompts.build(PromptText(text))], [Controls()])
-        for _ in range(_FRAMES):
-            generation.step()
-    state = model.codec_decoder.start(1)
+    together = []
+    for words in _TEXTS:
+        text = PromptText(words)
+        prompt = batch.build(text)
+        together.append(batch.enter(prompt, text, Controls(), _FRAMES))
+        batch.prefill([(together[-1], together[-1].rows_left)])
+        for _ in range(_FRAMES // len(_TEXTS)):
+            batch.step(together)
     for frames in CHUNK_FRAMES:
-        _, state = model.decode([[0] * 16] * frames, state)
+        batch.decode(together[:1], [[[0] * 16] * frames])
+    for one in together:
+        batch.leave(one)

@@ -23,6 +23,7 @@ from vivavoce.engine.qwen3.codec.streaming import (
     TransposedTaps,
 )
 from vivavoce.engine.qwen3.codec.transformer import Transformer
+from vivavoce.engine.qwen3.memory import zeros
 
 if TYPE_CHECKING:
     from vivavoce.engine.qwen3.config import CodecDecoderConfig
@@ -176,8 +177,8 @@ class CodecDecoder(nn.Module):
         back = (c.num_hidden_layers, batch, c.num_attention_heads, c.sliding_window - 1, c.head_dim)
         return CodecState(
             frames=torch.zeros(batch, dtype=torch.long, device=like.device),
-            keys=like.new_zeros(back),
-            values=like.new_zeros(back),
+            keys=zeros(back, like),
+            values=zeros(back, like),
             convs=[module.start(batch) for module in self._stateful()],
         )
 

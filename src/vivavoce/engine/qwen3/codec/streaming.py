@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vivavoce.engine.qwen3.memory import zeros
 from vivavoce.engine.qwen3.weights import Relaid
 
 
@@ -130,7 +131,7 @@ class CausalConv(nn.Module):
 
     def start(self, batch: int) -> Tensor:
         """Return the state before the first sample: silence."""
-        return self.conv.weight.new_zeros(batch, self.context, self.conv.channels)
+        return zeros((batch, self.context, self.conv.channels), self.conv.weight)
 
     def forward(
         self, x: Tensor, state: Tensor, act: SnakeBeta | None = None

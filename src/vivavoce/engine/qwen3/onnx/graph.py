@@ -6,17 +6,18 @@ Shapes as in `layers.py`: B sequences, T new positions, H hidden. Nothing comput
 from __future__ import annotations
 
 import math
-from mmap import mmap
 from typing import TYPE_CHECKING, Any
 
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from vivavoce.engine.qwen3.memory import anonymous
 from vivavoce.engine.qwen3.onnx.quantize import block_size, quantize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from mmap import mmap
 
     from torch import Tensor, nn
 
@@ -134,8 +135,7 @@ class Graph:
     def _matrix(self, dtype: torch.dtype, shape: tuple[int, ...]) -> tuple[str, Tensor]:
         """Return the name of a matrix and where its values are to be written."""
         name = f"matrix_{len(self.matrices)}"
-        # Not torch's own: what comes from the system itself goes back there, to the last byte.
-        memory = mmap(-1, math.prod(shape) * dtype.itemsize)
+        memory = anonymous(math.prod(shape) * dtype.itemsize)
         self.matrices[name] = memory
         place = TensorProto(
             name=name,

@@ -6,13 +6,14 @@ What a graph has taken over of the eager module is given up.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import ReferenceType, ref
 
 import torch
 from torch import Tensor, nn
 
-from vivavoce.engine.qwen3.layers import KVCache, rope
+from vivavoce.engine.qwen3.kv import FrameCache, FrameView
+from vivavoce.engine.qwen3.layers import rope
 from vivavoce.engine.qwen3.onnx import graph
+from vivavoce.engine.qwen3.onnx.rows import RowCache, RowView
 from vivavoce.engine.qwen3.onnx.session import Session
 
 if TYPE_CHECKING:
@@ -50,51 +51,82 @@ class OnnxLayers(nn.Module):
         self._config = c
         self._session = Session(graph.transformer(layers, norm, bits))
         self._angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
-        self._bound: ReferenceType[KVCache] | None = None  # not held: it may be gigabytes
+        self._bound: list[Tensor] = []
 
-    def new_cache(self, batch: int, capacity: int) -> KVCache:
-        """Return an empty cache for `batch` sequences of up to `capacity` positions."""
+    def new_cache(self, rows: int, pages: int) -> RowCache:
+        """Return an empty cache for so many sequences, which share so many pages."""
         c = self._config
-        return KVCache.empty(
-            c.num_hidden_layers,
-            batch,
-            c.num_key_value_heads,
-            capacity,
-            c.head_dim,
-            like=torch.empty(0),
+        return RowCache(rows, c.num_hidden_layers, c.num_key_value_heads, c.head_dim)
+
+    def new_frame_cache(self, rows: int, length: int) -> FrameCache:
+        """Return an empty cache for so many sequences of so many positions."""
+        c = self._config
+        return FrameCache(
+            rows, c.num_hidden_layers, length, c.num_key_value_heads, c.head_dim, torch.empty(0)
         )
 
-    def forward(self, x: Tensor, places: Places, cache: KVCache) -> Tensor:
-        """Run x [B, T, H]: a position of each sequence, or the first T of all of them.
+    def forward(self, x: Tensor, places: Places, view: FrameView | RowView) -> Tensor:
+        """Run x [B, T, H] at its places through all layers, writing into their cache."""
+        if isinstance(view, FrameView):
+            return self._run(x, view.keys, view.values, [view.end - 1] * len(x))
+        if x.shape[1] == 1:
+            return self._step(x, view)
+        y = torch.zeros_like(x)
+        for index, (row, begin, count) in enumerate(
+            zip(view.rows, view.begins, view.counts, strict=True)
+        ):
+            keys, values = view.cache.of(row, row + 1)
+            own = x[index : index + 1, :count]
+            y[index, :count] = self._run(own, keys, values, [begin + count - 1])[0]
+        return y
 
-        Writes into the cache.
+    def _step(self, x: Tensor, view: RowView) -> Tensor:
+        """Run one position of some rows: of all from the first of them to the last, side by side.
+
+        What lies between makes no difference to anybody. To run those in use one after the other
+        would read all weights for each.
         """
-        session, span = self._session, places.mask.shape[-1]
-        assert x.shape[1] in (1, span)
-        self._bind(cache)
-        x, y = x.contiguous(), torch.empty_like(x)
-        last = places.slots[:, -1].to(torch.int32)
+        first, end = min(view.rows), max(view.rows) + 1
+        index = torch.tensor(view.rows) - first
+        every = x.new_zeros(end - first, *x.shape[1:])
+        every[index] = x
+        last = view.cache.next_places(first, end)
+        for row, begin in zip(view.rows, view.begins, strict=True):
+            last[row - first] = begin
+        return self._run(every, *view.cache.of(first, end), last)[index]
+
+    def _run(self, x: Tensor, keys: Tensor, values: Tensor, last: list[int]) -> Tensor:
+        """Run x [B, T, H], whose last positions stand at `last`; caches [layers, B, ...]."""
+        session, span = self._session, max(last) + 1
+        self._bind(keys, values)
+        x, y = x.contiguous(), torch.empty_like(x, memory_format=torch.contiguous_format)
+        lasts = torch.tensor(last, dtype=torch.int32)
         end = torch.tensor([span], dtype=torch.int32)
-        for name, tensor in (("x", x), ("last", last), ("span", end)):
+        for name, tensor in (("x", x), ("last", lasts), ("span", end)):
             session.bind_input(name, tensor)
         session.bind_output("y", y)
         session.run()
         return y
 
-    def _bind(self, cache: KVCache) -> None:
-        if self._bound is not None and self._bound() is cache:
+    def _bind(self, keys: Tensor, values: Tensor) -> None:
+        kept = [keys, values]
+        if [_place(one) for one in kept] == [_place(one) for one in self._bound]:
             return
-        self._bound = None
-        if cache.capacity > len(self._angles[0]):
-            positions = torch.arange(cache.capacity)[None]
+        capacity = keys.shape[3]
+        if capacity > len(self._angles[0]):
+            positions = torch.arange(capacity)[None]
             c = self._config
             cos, sin = rope(positions, c.head_dim, c.rope_theta, torch.float32)[:, 0, 0]
             half = c.head_dim // 2  # the other half of cosines is the same, of sines with minus
             self._angles = (cos[:, half:].contiguous(), sin[:, half:].contiguous())
         for name, table in zip(("cos", "sin"), self._angles, strict=True):
             self._session.bind_input(name, table)
-        for name, kept in (("keys", cache.keys), ("values", cache.values)):
-            for number, layer in enumerate(kept):
+        for name, cache in zip(("keys", "values"), kept, strict=True):
+            for number, layer in enumerate(cache):
                 self._session.bind_input(f"{name}_{number}", layer)
                 self._session.bind_output(f"new_{name}_{number}", layer)
-        self._bound = ref(cache)
+        self._bound = kept
+
+
+def _place(tensor: Tensor) -> tuple[int, torch.Size]:
+    return tensor.data_ptr(), tensor.shape

@@ -1,0 +1,58 @@
+"""The codec's past of all streams in one place, so that any of them can be decoded side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from vivavoce.engine.qwen3.codec.decoder import CodecDecoder, CodecState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class CodecArena:
+    """The states of so many streams, addressed by row."""
+
+    def __init__(self, decoder: CodecDecoder, rows: int) -> None:
+        self._decoder = decoder
+        self._states = decoder.start(rows)
+        self._frames = [0] * rows
+
+    @torch.inference_mode()
+    def begin(self, row: int, before: Tensor | None) -> None:
+        """Let a stream begin in a row: with silence before it, or a clip's codes [frames, 16]."""
+        decoder = self._decoder
+        state = decoder.start(1) if before is None else decoder.prime(before.T[None])
+        self._write([row], state)
+        self._frames[row] = state.longest
+
+    @torch.inference_mode()
+    def decode(self, rows: Sequence[int], codes: Tensor) -> Tensor:
+        """Return samples [B, T * 1920] of the next codes [B, 16, T] of some streams.
+
+        Raising, it has changed nothing.
+        """
+        states, index = self._states, list(rows)
+        before = CodecState(
+            states.frames[index],
+            states.keys[:, index],
+            states.values[:, index],
+            [conv[index] for conv in states.convs],
+            max(self._frames[row] for row in rows),
+        )
+        samples, after = self._decoder(codes, before)
+        self._write(index, after)
+        for row in rows:
+            self._frames[row] += codes.shape[-1]
+        return samples
+
+    def _write(self, rows: list[int], state: CodecState) -> None:
+        states = self._states
+        states.frames[rows] = state.frames
+        states.keys[:, rows] = state.keys
+        states.values[:, rows] = state.values
+        for conv, new in zip(states.convs, state.convs, strict=True):
+            conv[rows] = new
