@@ -121,8 +121,10 @@ def test_streams_on_several_threads_do_not_mix(engine: Engine) -> None:
     alone = [spoken(engine, request) for request in requests]
     with ThreadPoolExecutor(len(requests)) as threads:
         together = list(threads.map(lambda request: spoken(engine, request), requests))
+    # Qwen3-TTS decodes side by side what is due at the same time, which rounds otherwise.
+    most = 1e-4 if engine.info.engine == "qwen3" else 0
     for expected, heard in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(heard, expected)
+        np.testing.assert_allclose(heard, expected, rtol=0, atol=most)
 
 
 def test_usage_is_counted_and_final_after_the_end(engine: Engine) -> None:

@@ -51,7 +51,7 @@ class Loop:
         self._schedule: Schedule[Turn] = Schedule(batch.rows, batch.pages)
         self._waiting: list[Turn] = []
         self._full = False
-        """Nobody else comes in before somebody leaves."""
+        """Nobody else comes in before something changes: a frame, somebody who leaves."""
         self._short = False
         self._shortages = 0
 
@@ -96,7 +96,8 @@ class Loop:
         for turn in self._schedule.seated:
             turn.note_starved()
         if made:
-            self._schedule.took_step(self._clock() - began_s)
+            self._full = False
+            self._schedule.took_step(made, self._clock() - began_s)
         self._shortages = 0 if made else self._shortages + self._short
         self._short = False
         if self._shortages == SHORTAGES:
@@ -119,9 +120,11 @@ class Loop:
         while not self._full:
             ready = [turn for turn in self._waiting if turn.can_begin]
             turn = min(ready, key=lambda turn: turn.playback.runs_out_at_s, default=None)
-            if turn is None or not self._schedule.may_seat(turn.playback, self._clock()):
+            if turn is None:
                 return
-            if not self._try(turn, partial(self._make_ready, turn)):
+            if not self._schedule.may_seat(turn.playback, self._clock()):
+                self._full = True
+            elif not self._try(turn, partial(self._make_ready, turn)):
                 self._waiting.remove(turn)
             elif not turn.is_ready:
                 continue  # of its text there is too little so far
@@ -164,11 +167,11 @@ class Loop:
         self._batch.prefill([(turn.sequence, rows) for turn, rows in pieces])
         return True
 
-    def _frame(self) -> bool:
-        """Make a frame for those whose turn it is. False if there was none, or no memory for it."""
+    def _frame(self) -> int:
+        """Make a frame for those whose turn it is; return for how many it was made."""
         turns = self._schedule.frame(self._clock())
         if not turns:
-            return False
+            return 0
         turns.sort(key=lambda turn: turn.row)
         try:
             frames = faults.attempt_twice(
@@ -179,14 +182,14 @@ class Loop:
         except OutOfMemory as exc:
             newest = list(self._schedule.seated)[-1]  # in whom the least work is lost
             self._fail(newest, exc)
-            return False
+            return 0
         except Exception as exc:
             for turn in turns:
                 self._fail(turn, exc)
-            return False
+            return 0
         for turn, frame in zip(turns, frames, strict=True):
             turn.piece.hear(frame)
-        return True
+        return len(turns)
 
     def _sound(self) -> None:
         """Decode what is due, side by side where it is as much, and hand it on."""

@@ -1,8 +1,8 @@
 """Whose turn it is: who comes in, whose prompt is read, who gets a frame, whose sound is decoded.
 
-Plain Python: the time and how long things took come in, decisions come out; the runner does the
-work. A stream that plays must not run dry. While one is about to, nobody new comes in, no prompt
-is read, and who can wait is made to; else everything goes on at once.
+Plain Python: the time and how long things took come in, decisions come out; the loop does the work.
+A stream that plays must not run dry. So no more come in than can be served in real time, if one can
+be; and while somebody is about to run dry, no prompt is read and who can wait is made to.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from vivavoce.engine.qwen3.playback import Playback
 
+FRAME_S = 0.08
+
 PREFILL_ROWS = 256
 """So many rows of prompts are read between two frames, while somebody listens."""
 _FEWEST_ROWS = 16
@@ -23,10 +25,16 @@ _COMFORT_S = 1.0
 """Who has more than this in hand can wait a moment for others."""
 _LONGEST_WAIT_S = 1.0
 """After this a prompt is read in small parts, whoever is about to run dry."""
-_SHARE = 4
+_SHARE = 8
 """Every so many frames are for all, whoever is about to run dry."""
 _SLACK = 1.2
 """By so much longer than usual a frame and its sound may take."""
+_FIRST_GUESS = 8
+"""So many at once are believed to be made in real time before anything was measured."""
+_LEAST_SPREAD = 0.25
+"""With counts closer to each other nothing is known of a line's slope."""
+_MEMORY = 0.95
+"""What a step counts beside the one after it."""
 _WEIGHT = 0.2
 """Of the newest in a running mean."""
 
@@ -71,6 +79,35 @@ class RunningMean:
         self._any = True
 
 
+class Pace:
+    """How long a step takes with so many sequences: a straight line through the latest steps."""
+
+    def __init__(self) -> None:
+        self._sums = (0.0,) * 5
+
+    def add(self, count: int, took_s: float) -> None:
+        """Take another step into account."""
+        new = (1.0, count, took_s, count * count, count * took_s)
+        self._sums = tuple(
+            _MEMORY * old + value for old, value in zip(self._sums, new, strict=True)
+        )
+
+    def predict(self, count: int) -> float:
+        """Return the seconds that a step of so many would take.
+
+        Before more than one count was seen, as if each sequence cost as much as the first.
+        """
+        weight = self._sums[0]
+        if not weight:
+            return FRAME_S * count / _FIRST_GUESS
+        mean_count, mean_s, mean_square, mean_product = (each / weight for each in self._sums[1:])
+        spread = mean_square - mean_count**2
+        slope = mean_s / mean_count
+        if spread > _LEAST_SPREAD:
+            slope = min(max((mean_product - mean_count * mean_s) / spread, 0.0), slope)
+        return mean_s + slope * (count - mean_count)
+
+
 class Schedule(Generic[S]):
     """Seats and pages, and who has them. Not thread-safe."""
 
@@ -78,15 +115,19 @@ class Schedule(Generic[S]):
         self.seats, self.pages = seats, pages
         self.seated: dict[S, int] = {}
         """Everybody seated, in the order in which they came in, and how many pages they have."""
-        self._step_s = RunningMean()
         self._row_s = RunningMean()
         self._decode_s = RunningMean()
+        self._pace = Pace()
         self._steps = 0
 
     @property
     def reserve_s(self) -> float:
         """What a listener must have in hand to wait for another frame and its sound."""
-        return self._decode_s.value + 2 * self._step_s.value
+        return self._decode_s.value + 2 * self._step_s
+
+    @property
+    def _step_s(self) -> float:
+        return self._pace.predict(max(len(self.seated), 1))
 
     def is_tight(self, now_s: float) -> bool:
         """Tell whether somebody who listens is about to run dry."""
@@ -96,12 +137,13 @@ class Schedule(Generic[S]):
     def may_seat(self, playback: Playback, now_s: float) -> bool:
         """Tell whether somebody may come in, if the pages suffice.
 
-        Whoever has heard a part already, or waits for too long, comes in at any time.
+        Whoever has heard a part already may at any time.
         """
         if len(self.seated) == self.seats:
             return False
-        overdue = playback.lead_s(now_s) < 0
-        return playback.plays or overdue or not self.is_tight(now_s)
+        if playback.plays:
+            return True
+        return not self.is_tight(now_s) and self._keeps_pace(playback)
 
     def fits(self, positions: int) -> bool:
         """Tell whether there is room for so many positions now."""
@@ -158,7 +200,7 @@ class Schedule(Generic[S]):
         found = []
         for one in self.seated:
             playback = one.playback
-            short = playback.lead_s(now_s) < _SLACK * (self._step_s.value + self._decode_s.value)
+            short = playback.lead_s(now_s) < _SLACK * (self._step_s + self._decode_s.value)
             hurry = short and playback.is_protected(now_s, self.reserve_s)
             # For who waits for text, too, there is nothing to wait for in here.
             frames = one.due_frames(now=hurry or not one.can_step)
@@ -166,9 +208,9 @@ class Schedule(Generic[S]):
                 found.append((one, frames))
         return sorted(found, key=lambda due: due[0].playback.runs_out_at_s)
 
-    def took_step(self, took_s: float) -> None:
-        """Note how long it took from one frame to the next, with all that lay between."""
-        self._step_s.add(took_s)
+    def took_step(self, sequences: int, took_s: float) -> None:
+        """Note how long it took from one frame of so many to the next, with all in between."""
+        self._pace.add(sequences, took_s)
 
     def took_prefill(self, rows: int, took_s: float) -> None:
         """Note how long it took to read so many rows."""
@@ -177,6 +219,21 @@ class Schedule(Generic[S]):
     def took_decode(self, took_s: float) -> None:
         """Note how long it took to decode somebody's frames."""
         self._decode_s.add(took_s)
+
+    def _keeps_pace(self, newcomer: Playback) -> bool:
+        """Tell whether all who listen would still be served in real time.
+
+        Of those whom nobody hears before the end it only matters that they can be made to wait.
+        """
+        listened = sum(not one.playback.whole for one in self.seated)
+        if newcomer.whole:
+            if not listened:
+                return True
+            listened = len(self.seated)
+        limit_s = FRAME_S / _SLACK
+        if self._pace.predict(1) > limit_s:  # there is nothing to keep
+            return True
+        return self._pace.predict(listened + 1) <= limit_s
 
     def _can_wait(self, one: S, now_s: float) -> bool:
         return one.playback.whole or one.playback.lead_s(now_s) > max(_COMFORT_S, self.reserve_s)

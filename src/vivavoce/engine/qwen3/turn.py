@@ -75,7 +75,7 @@ class Turn:
         """
         near = self.stream.unread_samples < _WINDOW_SAMPLES
         text = self.stream.text
-        return near and (text is None or self.is_ready or text.has_news)
+        return near and (text is None or self.segment > 0 or self.is_ready or text.has_news)
 
     @property
     def is_ready(self) -> bool:
