@@ -83,7 +83,7 @@ class Pace:
     """How long a step takes with so many sequences: a straight line through the latest steps."""
 
     def __init__(self) -> None:
-        self._sums = (0.0,) * 5
+        self._sums: tuple[float, ...] = (0.0,) * 5
 
     def add(self, count: int, took_s: float) -> None:
         """Take another step into account."""
