@@ -21,6 +21,9 @@ from scripted import Script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Small models make threads wait for each other, and several tests run at once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 START_TIMEOUT_S = 30
 _DEFAULTS = {
     "PORT": "0",

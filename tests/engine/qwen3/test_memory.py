@@ -202,7 +202,7 @@ def meet_later(
 def test_who_do_not_fit_side_by_side_come_in_one_after_the_other(
     engine: Qwen3Engine, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests = [ask(number) for number in range(3)]
+    requests = [ask(number, whole=True) for number in range(3)]
     expected = alone(engine, *requests)
     card.fill(engine._model.talker, "forward", lambda x, *_: prefills(x) and len(x) > 1)
     for heard, samples in zip(meet_before(engine, monkeypatch, *requests), expected, strict=True):
@@ -345,20 +345,24 @@ def test_a_lost_device_breaks_the_engine_for_all(
         "codec_decoder": model.codec_decoder,
         "clip": model.speaker_encoder,
     }
-    streams = [engine.speak(request) for request in requests]
-    for stream in streams:
-        next(stream)
+    door = Door(engine, monkeypatch)
+    first, second = (engine.speak(request) for request in requests)
+    next(first)
+    door.wait()
 
     def lose(*_: object) -> None:
         raise RuntimeError("CUDA error: device-side assert triggered\nCompile with TORCH_USE_")
 
-    monkeypatch.setattr(parts[part], "forward", lose)
-    if part == "clip":
-        with pytest.raises(EngineBroken):
-            engine.listen(CLIP, None)
+    with ThreadPoolExecutor() as threads:
+        hearing = threads.submit(hear, second)
+        door.wait()
+        monkeypatch.setattr(parts[part], "forward", lose)
+        if part == "clip":
+            with pytest.raises(EngineBroken):
+                engine.listen(CLIP, None)
+        errors = [hear(first).error, hearing.result().error, hear(engine.speak(requests[0])).error]
     reason = "CUDA error: device-side assert triggered"
-    for stream in (*streams, engine.speak(requests[0])):
-        error = hear(stream).error
+    for error in errors:
         assert isinstance(error, EngineBroken)
         assert str(error) == reason
     with pytest.raises(EngineBroken):
