@@ -101,7 +101,7 @@ class Settings(BaseSettings):
             le=4_194_304,
             description="Rows of prompts and frames of speech that a model keeps at once, for all "
             "it speaks to; who finds no room waits. Their memory is taken when it is loaded. 0: "
-            "1,536 for each of 16, or what half of the free memory holds if that is less.",
+            "768 for each of 16, or what half of the free memory holds if that is less.",
         ),
     ] = 0
     frame_budget: Annotated[

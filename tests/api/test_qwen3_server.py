@@ -15,6 +15,7 @@ import numpy as np
 import openai
 import pytest
 
+from clients import logged
 from conftest import running_server
 from decoding import assert_length, decode, same_sound
 from speaking import speaking_checkpoint
@@ -155,6 +156,15 @@ def test_in_company_each_hears_what_it_hears_alone(client: openai.OpenAI) -> Non
         together = list(threads.map(lambda ask: speak(client, **ask), asks))
     assert all(map(same_sound, together, alone))
     assert len(set(alone)) == len(alone)
+
+
+def test_the_log_says_what_a_load_spent_its_time_on(client: openai.OpenAI, server: Server) -> None:
+    speak(client)
+    ready = logged(server, "worker ready")[0]
+    stages = ready["stages_s"]
+    assert list(stages) == ["starting", "opening", "reading weights as int8"]
+    assert all(seconds > 0 for seconds in stages.values())
+    assert sum(stages.values()) == pytest.approx(ready["start_s"], abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ class WorkerHandle:
         self.gpu_bytes = 0
         self.engine_active = 0
         self.load_s = 0.0
+        self._stages: list[tuple[str, float]] = []
         self._limits = limits
         self._window_samples = 0
         self._ids = itertools.count(1)
@@ -126,6 +127,7 @@ class WorkerHandle:
                 memory), ended, or took longer than it may. The process is gone then.
         """
         began = time.monotonic()
+        self._stages = [("starting", began)]
         if self.pid is None:
             await self.prepare()
         if not self.alive:
@@ -135,6 +137,7 @@ class WorkerHandle:
                 "Send the request again: another is started."
             )
         self._window_samples = round(WINDOW_S * sample_rate_hz)
+        self._stages.append(("opening", time.monotonic()))
         async with self._until_done("load"):
             self._send(msg.Load(self.engine, options))
         self._loaded = True
@@ -145,6 +148,7 @@ class WorkerHandle:
             pid=self.pid,
             load_s=round(self.load_s, 3),
             start_s=round(time.monotonic() - began, 3),
+            stages_s=_durations(self._stages, time.monotonic()),
         )
 
     @contextlib.asynccontextmanager
@@ -297,6 +301,8 @@ class WorkerHandle:
             self._patience.reschedule(asyncio.get_running_loop().time() + self._limits.start_s)
         before, self.loading = self.loading, progress
         tenths = _tenths(progress)
+        if before is None or before.stage != progress.stage:
+            self._stages.append((progress.stage, time.monotonic()))
         if before and (before.stage, _tenths(before)) == (progress.stage, tenths):
             return
         log.info(
@@ -376,6 +382,15 @@ class WorkerHandle:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._process.clear_away()
+
+
+def _durations(stages: list[tuple[str, float]], end_s: float) -> dict[str, float]:
+    """Return how long each stage took, given when each began."""
+    ends_s = [began_s for _, began_s in stages[1:]] + [end_s]
+    return {
+        stage: round(ended_s - began_s, 3)
+        for (stage, began_s), ended_s in zip(stages, ends_s, strict=True)
+    }
 
 
 def _tenths(progress: LoadProgress) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import weakref
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,17 @@ def test_who_comes_and_goes_changes_nobodys_codes(
     assert made[0] == alone[0]
     assert made[1] == alone[1][:4]
     assert made[2] == alone[2][:9]
+
+
+def test_memory_of_sequences_that_left_goes_back() -> None:
+    onnx = converted("custom_voice", "tiny", INT8)
+    steps = generation_of(onnx, positions=16384)
+    prompt = onnx.prompts.build(PromptText("Hello.", "english", "ryan"))
+    joined = steps.join([prompt], [Controls()], 2000)
+    steps.step(joined)
+    kept = weakref.ref(steps._cache.keys)
+    steps.leave(joined[0])
+    assert kept() is None
 
 
 # One matrix

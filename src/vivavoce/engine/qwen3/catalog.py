@@ -117,6 +117,7 @@ def _info(
             # The small checkpoint for preset voices was not taught to follow any.
             instructions=need is Need.DESIGN or (need is Need.PRESET and large),
             sampling=True,
+            live=True,
         ),
         voices=speakers if need is Need.PRESET else (),
     )

@@ -13,9 +13,9 @@ from vivavoce.errors import OutOfMemory
 if TYPE_CHECKING:
     from vivavoce.engine.qwen3.model import Qwen3TTS
 
-USUAL_POSITIONS = 1536
-"""Of each listener: a prompt with instructions, and the speech of some 400 characters. Most need a
-third of it.
+USUAL_POSITIONS = 768
+"""Of each listener: a prompt, and the most that the speech of 400 characters may become; as a rule it
+becomes a third of that.
 """
 LEAST_POSITIONS = 2560
 """So that the longest piece of text can be spoken: 2,048 frames and its prompt."""

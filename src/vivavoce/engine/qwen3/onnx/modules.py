@@ -51,7 +51,7 @@ class OnnxLayers(nn.Module):
         self._config = c
         self._session = Session(graph.transformer(layers, norm, bits))
         self._angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
-        self._bound: list[Tensor] = []
+        self._bound: list[tuple[int, torch.Size]] = []  # no tensors: they may be gigabytes
 
     def new_cache(self, rows: int, pages: int) -> RowCache:
         """Return an empty cache for so many sequences, which share so many pages."""
@@ -109,8 +109,8 @@ class OnnxLayers(nn.Module):
         return y
 
     def _bind(self, keys: Tensor, values: Tensor) -> None:
-        kept = [keys, values]
-        if [_place(one) for one in kept] == [_place(one) for one in self._bound]:
+        bound = [(kept.data_ptr(), kept.shape) for kept in (keys, values)]
+        if bound == self._bound:
             return
         capacity = keys.shape[3]
         if capacity > len(self._angles[0]):
@@ -121,12 +121,8 @@ class OnnxLayers(nn.Module):
             self._angles = (cos[:, half:].contiguous(), sin[:, half:].contiguous())
         for name, table in zip(("cos", "sin"), self._angles, strict=True):
             self._session.bind_input(name, table)
-        for name, cache in zip(("keys", "values"), kept, strict=True):
+        for name, cache in zip(("keys", "values"), (keys, values), strict=True):
             for number, layer in enumerate(cache):
                 self._session.bind_input(f"{name}_{number}", layer)
                 self._session.bind_output(f"new_{name}_{number}", layer)
-        self._bound = kept
-
-
-def _place(tensor: Tensor) -> tuple[int, torch.Size]:
-    return tensor.data_ptr(), tensor.shape
+        self._bound = bound
