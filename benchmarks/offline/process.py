@@ -35,8 +35,8 @@ def measure(side: str, case: Case, folder: Path, device: str) -> dict[str, Any]:
     }
     command = [str(PYTHONS[side]), "-m", f"benchmarks.offline.{side}", json.dumps(job)]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        # Ours runs as in a worker.
-        env = {**(ENVIRONMENT if side == "ours" else {}), **os.environ}
+        as_worker = side == "ours" and case.as_server
+        env = {**(ENVIRONMENT if as_worker else {}), **os.environ}
         with subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err, env=env) as process:
             anonymous = _watch(process)
         out.seek(0)

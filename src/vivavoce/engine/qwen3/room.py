@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from vivavoce.engine.qwen3.model import Qwen3TTS
 
 USUAL_POSITIONS = 768
-"""Of each listener: a prompt, and the most that the speech of 400 characters may become; as a rule it
-becomes a third of that.
+"""Of each listener: a prompt, and the most that the speech of 400 characters may become.
+
+As a rule it becomes a third of that.
 """
 LEAST_POSITIONS = 2560
 """So that the longest piece of text can be spoken: 2,048 frames and its prompt."""
