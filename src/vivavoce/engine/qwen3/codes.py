@@ -83,6 +83,7 @@ def make_codes(
     order = settle(order, read_config(folder), wishes.max_new_tokens, warn)
     clip = None if order.ref_audio is None else _read_clip(order.ref_audio)
     model = Qwen3TTS.load(folder, torch.device(device), DTYPES[dtype], as_from_folder=True)
+    model.codec_decoder.compute_as_officially()
     _tell_control_tokens(model, order, warn)
     # Officially the clip is encoded for its vector alone as well; those codes are not used then.
     heard = None if clip is None else model.listen(clip.to(device), order.ref_text or "")

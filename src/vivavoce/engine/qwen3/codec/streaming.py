@@ -23,6 +23,8 @@ from vivavoce.engine.qwen3.weights import Relaid
 class SnakeBeta(Relaid):
     """x + sin²(x·e^alpha) / e^beta, per channel (BigVGAN, arXiv:2206.04658)."""
 
+    as_officially = False
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.empty(channels))
@@ -35,14 +37,19 @@ class SnakeBeta(Relaid):
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
         """Map [B, T, C] to itself; the result is written into `out`, which is not x."""
         torch.mul(x, self.alpha, out=out)
+        if self.as_officially:
+            return out.sin_().square_().mul_(self.beta).add_(x)
         return torch.addcmul(x, out.sin_().square_(), self.beta, out=out)
 
 
 class Taps(Relaid):
     """A convolution's weights [C_out, C_in, K] and bias [C_out]; laid [K, C_in, C_out].
 
-    `count` is the number of taps, `channels` is C_in.
+    `count` is the number of taps, `channels` is C_in. `as_officially`: by torch's own convolutions,
+    which sum in the order in which the official package's do.
     """
+
+    as_officially = False
 
     def __init__(self, c_in: int, c_out: int, kernel: int) -> None:
         super().__init__()
@@ -56,6 +63,8 @@ class Taps(Relaid):
 
     def forward(self, x: Tensor, dilation: int = 1) -> Tensor:
         """Map [B, T + (K - 1) * dilation, C_in] to [B, T, C_out]."""
+        if self.as_officially:
+            return self._convolve(x.mT, dilation).mT
         length = x.shape[1] - (self.count - 1) * dilation
         x, weight, bias = (_multiplied_as(tensor) for tensor in (x, self.weight, self.bias))
         first, *others = weight[:, None].expand(-1, len(x), -1, -1)
@@ -67,10 +76,15 @@ class Taps(Relaid):
 
     def add_to(self, y: Tensor, x: Tensor) -> Tensor:
         """Add what one tap makes of x [B, T, C_in] to y [B, T, C_out], in place."""
+        if self.as_officially:
+            return y.add_(self.forward(x))
         x, weight, bias = (_multiplied_as(tensor) for tensor in (x, self.weight, self.bias))
         if x.dtype != y.dtype:
             return y.copy_((y + bias).baddbmm_(x, weight.expand(len(x), -1, -1)))
         return y.add_(bias).baddbmm_(x, weight.expand(len(x), -1, -1))
+
+    def _convolve(self, x: Tensor, dilation: int) -> Tensor:
+        return F.conv1d(x, self.weight.permute(2, 1, 0), self.bias, dilation=dilation)
 
 
 class TransposedTaps(Taps):
@@ -95,7 +109,14 @@ class TransposedTaps(Taps):
     def forward(self, x: Tensor, dilation: int = 1) -> Tensor:
         """Map [B, T + K / stride - 1, C_in] to [B, T * stride, C_out]."""
         y = super().forward(x, dilation)
-        return y.view(len(y), y.shape[1] * self.stride, -1)
+        return y if self.as_officially else y.view(len(y), y.shape[1] * self.stride, -1)
+
+    def _convolve(self, x: Tensor, dilation: int) -> Tensor:
+        taps = self.weight.unflatten(2, (self.stride, -1)).permute(1, 3, 0, 2)
+        bias = self.bias[: taps.shape[1]]
+        y = F.conv_transpose1d(x, taps.flip(2).flatten(2), bias, self.stride)
+        before = (self.count - 1) * self.stride
+        return y[..., before : x.shape[-1] * self.stride]
 
 
 class DepthwiseTaps(Taps):
@@ -111,6 +132,8 @@ class DepthwiseTaps(Taps):
 
     def forward(self, x: Tensor, dilation: int = 1) -> Tensor:
         """Map [B, T + (K - 1) * dilation, C] to [B, T, C]."""
+        if self.as_officially:
+            return self._convolve(x.mT, dilation).mT
         length = x.shape[1] - (self.count - 1) * dilation
         first, *others = self.weight
         y = torch.addcmul(self.bias, x[:, :length], first)
@@ -118,6 +141,10 @@ class DepthwiseTaps(Taps):
             begin = tap * dilation
             y.addcmul_(x[:, begin : begin + length], gains)
         return y
+
+    def _convolve(self, x: Tensor, dilation: int) -> Tensor:
+        weight = self.weight.T[:, None]
+        return F.conv1d(x, weight, self.bias, dilation=dilation, groups=self.channels)
 
 
 def _multiplied_as(tensor: Tensor) -> Tensor:
@@ -174,4 +201,4 @@ class ConvNeXtBlock(nn.Module):
         """Map [B, T, C] to itself; return the depthwise convolution's next state as well."""
         y, state = self.dwconv(x, state)
         y = self.pwconv2(F.gelu(self.pwconv1(self.norm(y))))
-        return torch.addcmul(x, self.gamma, y), state
+        return x + self.gamma * y, state
