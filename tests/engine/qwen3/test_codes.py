@@ -23,6 +23,8 @@ from vivavoce.engine.qwen3 import codes
 from vivavoce.engine.qwen3.model import Qwen3TTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typer.testing import Result
 
 MODES = {"custom_voice": "preset", "voice_design": "design", "base": "clone"}
@@ -47,11 +49,20 @@ def goldens() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty folder with a recording in it; checkpoints in this process are read only once."""
     monkeypatch.chdir(tmp_path)
     soundfile.write("voice.wav", reference_clip(), 24000, subtype="FLOAT")
-    monkeypatch.setattr(Qwen3TTS, "load", lambda folder, _device, dtype, **_: load(folder, dtype))
+    used: list[Qwen3TTS] = []
+
+    def load_once(folder: Path, device: object, dtype: torch.dtype, **more: object) -> Qwen3TTS:
+        used.append(load(folder, dtype))
+        return used[-1]
+
+    monkeypatch.setattr(Qwen3TTS, "load", load_once)
+    yield
+    for model in used:  # others share them
+        model.codec_decoder.compute_as_officially(False)
 
 
 def flags(case: Case, **changed: Any) -> list[str]:
