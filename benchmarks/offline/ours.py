@@ -39,9 +39,8 @@ class Ours:
         began = now(self._device)
         made = self._generate(job, frames)
         generated = now(self._device)
-        for sequence in self._sequences(made, job):
-            state = self._model.codec_decoder.start(len(sequence))
-            self._decode(sequence, state, job)
+        codes = torch.tensor(made, device=self._device).permute(1, 2, 0)
+        self._decode(codes, job)
         return generated - began, now(self._device) - generated
 
     def _generate(self, job: Job, frames: int) -> list[list[list[int]]]:
@@ -56,13 +55,10 @@ class Ours:
         sequences = generation.join([prompt] * job.batch, controls, frames)
         return [generation.step(sequences).tolist() for _ in range(frames)]
 
-    def _sequences(self, made: list[list[list[int]]], job: Job) -> list[torch.Tensor]:
-        """Return what is decoded together, codes [B, 16, T]: the server does one at a time."""
-        codes = torch.tensor(made, device=self._device).permute(1, 2, 0)
-        return list(codes.split(1)) if job.as_server else [codes]
-
     @torch.inference_mode()
-    def _decode(self, codes: torch.Tensor, state: object, job: Job) -> None:
+    def _decode(self, codes: torch.Tensor, job: Job) -> None:
+        """Decode codes [B, 16, T], side by side."""
+        state = self._model.codec_decoder.start(len(codes))
         pieces = [codes.shape[-1]]
         if job.as_server:
             pieces = _chunks(codes.shape[-1])

@@ -105,7 +105,7 @@ class SamplingControls:
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """What an engine is asked to speak. Same request, same seed: same samples.
+    """What an engine is asked to speak. Same request, same seed: same samples (see `Engine.speak`).
 
     `voice` names one of the model's; it is empty for a voice that is described by `instructions`
     or was heard, `reference`. `max_new_tokens` bounds the frames, as the client wishes. With

@@ -46,8 +46,8 @@ ENVIRONMENT = {
     # glibc keeps an arena per thread, and every request has a thread: under load one arena saves
     # the embedded voice 130 MiB of 375, at no measurable cost in time.
     "MALLOC_ARENA_MAX": "1",
-    # For so long torch's threads wait for work awake, 10 microseconds: from one operation to the
-    # next. By default it is a hundred times as much, which takes the cores from those who have
+    # So often torch's threads look for work before they sleep: about from one operation to the
+    # next. By default it is a hundred times as often, which takes the cores from those who have
     # work: beside one busy process, Qwen3-TTS's codec then takes ten times as long.
     "GOMP_SPINCOUNT": "3000",
 }

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 EOS = 2150
 FRAME = 1920
-FRAME_S = 0.08
 
 
 @dataclass

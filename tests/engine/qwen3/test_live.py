@@ -17,7 +17,7 @@ from pretence import Clock, Listener
 from speaking import speaking_checkpoint
 from vivavoce.engine.qwen3.batch import Batch
 from vivavoce.engine.qwen3.engine import Qwen3Engine
-from vivavoce.engine.qwen3.generation import Controls
+from vivavoce.engine.qwen3.generation import Controls, Sequence
 from vivavoce.engine.qwen3.live import LiveText
 from vivavoce.engine.qwen3.loop import Loop
 from vivavoce.engine.qwen3.pages import pages_for
@@ -44,7 +44,12 @@ def spoken_live(
     batch = Batch(m, 2, pages_for(6000))
     made: list[list[int]] = []
     step = batch.step
-    batch.step = lambda sequences: [made.extend(codes := step(sequences)), codes][1]  # type: ignore
+
+    def step_and_note(sequences: list[Sequence]) -> list[list[int]]:
+        made.extend(codes := step(sequences))
+        return codes
+
+    batch.step = step_and_note  # type: ignore[assignment, method-assign]
     request = SpeechRequest((), "", 0, live=True)
     listener = Listener(request, 0.0, Clock(), LiveText(lambda: None))
     written = listener.text

@@ -6,11 +6,11 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from pretence import FRAME_S, Costs, Listener, Stage, no_memory, sound
+from pretence import Costs, Listener, Stage, no_memory, sound
 
+from vivavoce.engine.qwen3.pace import FRAME_S, Pace
 from vivavoce.engine.qwen3.pages import PAGE
 from vivavoce.engine.qwen3.playback import Playback
-from vivavoce.engine.qwen3.schedule import Pace
 from vivavoce.errors import SynthesisFailed
 
 if TYPE_CHECKING:
@@ -320,6 +320,18 @@ def test_a_gap_is_counted_once_and_playing_goes_on_from_there() -> None:
     assert playback.runs_out_at_s == pytest.approx(1.66)
     playback.hear(0.16, 1.6)
     assert playback.underruns == 1
+
+
+def test_a_gap_that_a_slow_reader_makes_is_not_ours() -> None:
+    stage = Stage(costs=QUICK)
+    reader = stage.ask(150, 30, slow=True)  # 12 s in hand: the second segment waits for the reader
+    stage.run()
+    assert len(reader.heard) == 150
+    stage.clock.now_s += 60
+    reader.kept = 0
+    stage.run()
+    assert len(reader.heard) == 180
+    assert played_without_a_gap(reader)
 
 
 def test_nobody_is_held_up_for_who_ran_dry_until_there_is_something_to_keep() -> None:

@@ -37,8 +37,9 @@ class Qwen3Engine(Engine):
     """One checkpoint. Usage: rows of the prompts in, frames of 80 ms out.
 
     Options: `model`, a hub id or folder; `need`, what it is to be for; `device`, `dtype`,
-    `quantize`, `offline` as the settings; `frame_budget` and `runaway_guard`, whether speech that
-    does not end is given up; `warmup`, `tf32` and `cudnn_benchmark`, see `warmup.py`.
+    `quantize`, `offline`, `kv_cache_positions` as the settings; `frame_budget` and `runaway_guard`,
+    whether speech that does not end is given up; `warmup`, `tf32` and `cudnn_benchmark`, see
+    `warmup.py`.
     """
 
     def __init__(

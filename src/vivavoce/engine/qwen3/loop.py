@@ -129,15 +129,15 @@ class Loop:
             elif not turn.is_ready:
                 continue  # of its text there is too little so far
             elif self._schedule.fits(positions := turn.positions):
-                seated = self._try(turn, partial(turn.enter, self._batch))
+                seated = self._try(turn, partial(turn.enter, self._batch, self._clock()))
                 self._waiting.remove(turn)
                 if seated:
                     self._schedule.seat(turn, positions, self._clock())
-            elif self._schedule.ever_fits(turn.positions):
+            elif self._schedule.ever_fits(positions):
                 self._full = True
             else:
                 self._waiting.remove(turn)
-                turn.fail(_too_long(turn.positions, self._batch.pages))
+                turn.fail(_too_long(positions, self._batch.pages))
 
     def _make_ready(self, turn: Turn) -> bool:
         """Prepare a request's next segment if it can be; False if it has none, and has ended."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vivavoce.engine.qwen3.pages import PAGE, pages_for
+from vivavoce.engine.qwen3.pages import pages_for
 from vivavoce.errors import OutOfMemory
 
 if TYPE_CHECKING:
@@ -30,18 +30,18 @@ def pages(model: Qwen3TTS, rows: int, *, wanted: int) -> int:
     """Return how many pages to take: for `wanted` positions, or as many as serve `rows` listeners.
 
     Raises:
-        OutOfMemory: not even one long text would fit.
+        OutOfMemory: there is no memory for them, or not for one long text.
     """
     size = position_bytes(model)
     affordable = int(_free_bytes(model.device) * (1.0 if wanted else _SHARE)) // size
     positions = min(wanted or rows * USUAL_POSITIONS, affordable)
-    if positions < LEAST_POSITIONS or positions < wanted:
-        needed = max(wanted, LEAST_POSITIONS)
+    needed = wanted or LEAST_POSITIONS
+    if positions < needed:
         raise OutOfMemory(
             f"The KV cache needs {needed * size / 2**30:.1f} GiB for {needed} positions, which are "
             "not free. Unload other models or end other programs, or choose a smaller model."
         )
-    return positions // PAGE if not wanted else pages_for(wanted)
+    return pages_for(positions)
 
 
 def position_bytes(model: Qwen3TTS) -> int:

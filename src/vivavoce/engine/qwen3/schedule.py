@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from vivavoce.engine.qwen3.pace import FRAME_S, Pace, RunningMean
 from vivavoce.engine.qwen3.pages import pages_for
 
 if TYPE_CHECKING:
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 
     from vivavoce.engine.qwen3.playback import Playback
 
-FRAME_S = 0.08
-
-PREFILL_ROWS = 256
+_MOST_ROWS = 256
 """So many rows of prompts are read between two frames, while somebody listens."""
 _FEWEST_ROWS = 16
+"""Of prompts that are read at all."""
 _COMFORT_S = 1.0
 """Who has more than this in hand can wait a moment for others."""
 _LONGEST_WAIT_S = 1.0
@@ -29,14 +29,6 @@ _SHARE = 8
 """Every so many frames are for all, whoever is about to run dry."""
 _SLACK = 1.2
 """By so much longer than usual a frame and its sound may take."""
-_FIRST_GUESS = 8
-"""So many at once are believed to be made in real time before anything was measured."""
-_LEAST_SPREAD = 0.25
-"""With counts closer to each other nothing is known of a line's slope."""
-_MEMORY = 0.95
-"""What a step counts beside the one after it."""
-_WEIGHT = 0.2
-"""Of the newest in a running mean."""
 
 
 class Seated(Protocol):
@@ -64,48 +56,6 @@ class Seated(Protocol):
 
 
 S = TypeVar("S", bound=Seated)
-
-
-class RunningMean:
-    """A mean in which the newest counts most; 0 before the first."""
-
-    def __init__(self) -> None:
-        self.value = 0.0
-        self._any = False
-
-    def add(self, value: float) -> None:
-        """Take another value."""
-        self.value += (value - self.value) * (_WEIGHT if self._any else 1.0)
-        self._any = True
-
-
-class Pace:
-    """How long a step takes with so many sequences: a straight line through the latest steps."""
-
-    def __init__(self) -> None:
-        self._sums: tuple[float, ...] = (0.0,) * 5
-
-    def add(self, count: int, took_s: float) -> None:
-        """Take another step into account."""
-        new = (1.0, count, took_s, count * count, count * took_s)
-        self._sums = tuple(
-            _MEMORY * old + value for old, value in zip(self._sums, new, strict=True)
-        )
-
-    def predict(self, count: int) -> float:
-        """Return the seconds that a step of so many would take.
-
-        Before more than one count was seen, as if each sequence cost as much as the first.
-        """
-        weight = self._sums[0]
-        if not weight:
-            return FRAME_S * count / _FIRST_GUESS
-        mean_count, mean_s, mean_square, mean_product = (each / weight for each in self._sums[1:])
-        spread = mean_square - mean_count**2
-        slope = mean_s / mean_count
-        if spread > _LEAST_SPREAD:
-            slope = min(max((mean_product - mean_count * mean_s) / spread, 0.0), slope)
-        return mean_s + slope * (count - mean_count)
 
 
 class Schedule(Generic[S]):
@@ -252,7 +202,7 @@ class Schedule(Generic[S]):
             return sum(one.rows_left for one in reading)
         spare_s = lead_s - self.reserve_s
         if spare_s > 0:
-            affordable = int(spare_s / self._row_s.value) if self._row_s.value else PREFILL_ROWS
-            return max(_FEWEST_ROWS, min(affordable, PREFILL_ROWS))
+            affordable = int(spare_s / self._row_s.value) if self._row_s.value else _MOST_ROWS
+            return max(_FEWEST_ROWS, min(affordable, _MOST_ROWS))
         waited_long = any(now_s - one.seated_at_s > _LONGEST_WAIT_S for one in reading)
         return _FEWEST_ROWS if waited_long else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,9 +72,13 @@ class Turn:
         Its listener must be near. Of a text that is being written, something must have come since
         there was too little of it.
         """
-        near = self.stream.unread_samples < _WINDOW_SAMPLES
         text = self.stream.text
-        return near and (text is None or self.segment > 0 or self.is_ready or text.has_news)
+        is_there = text is None or self.segment > 0 or self.is_ready or text.has_news
+        return self._is_near and is_there
+
+    @property
+    def _is_near(self) -> bool:
+        return self.stream.unread_samples < _WINDOW_SAMPLES
 
     @property
     def is_ready(self) -> bool:
@@ -96,14 +99,14 @@ class Turn:
         assert self._prompt is not None
         return len(self._prompt.rows) + self.piece.most_frames
 
-    def enter(self, batch: Batch) -> bool:
+    def enter(self, batch: Batch, now_s: float) -> bool:
         """Let the segment in, and note what its prompt cost."""
         assert self._task is not None
         assert self._prompt is not None
         prompt, task = self._prompt, self._task
         self._sequence = batch.enter(prompt, task.text, task.controls, self.piece.most_frames)
         self._prompt = None
-        self._began_at_s = time.monotonic()
+        self._began_at_s = now_s
         if self.attempt == 0:
             self._input_tokens += len(prompt.rows) + len(prompt.trailing) - (not prompt.open)
         return True
@@ -199,6 +202,8 @@ class Turn:
         if task.pause_s:
             pause = np.zeros(round(task.pause_s * SAMPLE_RATE_HZ), np.float32)
             self._hand_over(pause, 0, now_s)
+        if not self._is_near:  # it is waited for, however long it takes
+            self.playback.rest()
         self.segment += 1
         self.attempt = 0
         return True
@@ -235,8 +240,7 @@ class Turn:
     def _hand_over(self, samples: Samples, frames: int, now_s: float) -> None:
         """Give the listener the sound of so many frames."""
         self.frames += frames
-        now = time.monotonic()
-        self._busy_s += now - self._began_at_s
-        self._began_at_s = now
+        self._busy_s += now_s - self._began_at_s
+        self._began_at_s = now_s
         self.playback.hear(len(samples) / SAMPLE_RATE_HZ, now_s)
         self.stream.put(AudioChunk(samples, self.segment), self.report())

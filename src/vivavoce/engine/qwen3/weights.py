@@ -9,6 +9,7 @@ error that names it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Relaid(nn.Module):
+class Relaid(nn.Module, ABC):
     """A module that computes with its own parameters laid otherwise than the file has them.
 
     Its constructor makes them in the file's shapes, which are checked.
     """
 
+    @abstractmethod
     def lay(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """Return what becomes of its parameter `name`, in memory that is not the tensor's."""
-        raise NotImplementedError
 
 
 def load_weights(
