@@ -195,7 +195,7 @@ def test_an_idle_model_gives_everything_back_by_itself(tmp_path: Path) -> None:
         until(lambda: has_ended(pid))
         until(lambda: state(server) == "absent")
         assert psutil.Process(server.process.pid).children() == []
-        assert logged(server, "model unloaded", reason="idle")
+        until(lambda: logged(server, "model unloaded", reason="idle"))
         assert get(server, "/ready").json() == {"ready": True, "model": "fake", "state": "absent"}
         assert speak(server).content == fake_pcm()
         assert worker_of(server)["pid"] != pid
