@@ -48,6 +48,7 @@ class CodePredictor(nn.Module):
             if talker_hidden != c.hidden_size
             else nn.Identity()
         )
+        self._frame: Places | None = None
 
     def new_cache(self, rows: int) -> FrameCache:
         """Return the cache of a frame of up to so many sequences, to be used again for each."""
@@ -79,7 +80,10 @@ class CodePredictor(nn.Module):
         return torch.stack(codes, dim=1)
 
     def _places(self, x: Tensor) -> Places:
-        """Return those of a whole frame: the same in every row."""
-        length = self.config.num_code_groups
-        positions = torch.arange(length, device=x.device).expand(len(x), -1)
-        return Places.at(positions, length, self.config, x.dtype)
+        """Return those of a whole frame: the same in every row and every frame."""
+        kept = self._frame
+        if kept is None or len(kept.positions) != len(x) or kept.cos_sin.dtype != x.dtype:
+            length = self.config.num_code_groups
+            positions = torch.arange(length, device=x.device).expand(len(x), -1)
+            kept = self._frame = Places.at(positions, length, self.config, x.dtype)
+        return kept

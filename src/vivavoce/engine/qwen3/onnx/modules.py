@@ -5,6 +5,7 @@ What a graph has taken over of the eager module is given up.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,22 +24,45 @@ if TYPE_CHECKING:
     from vivavoce.engine.qwen3.layers import DecoderLayer, Places, RMSNorm
 
 
+_FRAME_ROWS = 2
+"""The predictor's first pass has two positions, all others of a frame have one."""
+
+
 class OnnxLinear(nn.Module):
     """One matrix, in so many bits."""
 
     def __init__(self, eager: nn.Linear, bits: int) -> None:
         super().__init__()
-        self._rows = eager.out_features
+        self._columns, self._rows = eager.in_features, eager.out_features
         self._session = Session(graph.linear(eager, bits))
+        self._x = self._y = torch.empty(0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., K] to [..., N]."""
-        rows = x.flatten(0, -2).contiguous()
-        y = x.new_empty(len(rows), self._rows)
-        self._session.bind_input("x", rows)
-        self._session.bind_output("y", y)
+        count = math.prod(x.shape[:-1])
+        if len(self._x) != count:
+            self._x, self._y = _empty(count, self._columns), _empty(count, self._rows)
+            self._session.bind_input("x", self._x)
+            self._session.bind_output("y", self._y)
+        self._x.view(x.shape).copy_(x)
         self._session.run()
-        return y.view(*x.shape[:-1], self._rows)
+        return self._y.view(*x.shape[:-1], self._rows).clone()
+
+
+class _Buffers:
+    """What goes into a graph of layers and comes out, for one shape: bound once."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.x, self.y = _empty(*like.shape), _empty(*like.shape)
+        self.last = torch.zeros(len(like), dtype=torch.int32)
+        self.span = torch.zeros(1, dtype=torch.int32)
+        # To write a few numbers through numpy takes a fraction of the time.
+        self._last, self._span = self.last.numpy(), self.span.numpy()
+
+    def fill(self, x: Tensor, last: list[int]) -> None:
+        self.x.copy_(x)
+        self._last[:] = last
+        self._span[0] = max(last) + 1
 
 
 class OnnxLayers(nn.Module):
@@ -52,6 +76,7 @@ class OnnxLayers(nn.Module):
         self._session = Session(graph.transformer(layers, norm, bits))
         self._angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
         self._bound: list[tuple[int, torch.Size]] = []  # no tensors: they may be gigabytes
+        self._buffers: dict[torch.Size, _Buffers] = {}
 
     def new_cache(self, rows: int, pages: int) -> RowCache:
         """Return an empty cache for so many sequences, which share so many pages."""
@@ -97,16 +122,26 @@ class OnnxLayers(nn.Module):
 
     def _run(self, x: Tensor, keys: Tensor, values: Tensor, last: list[int]) -> Tensor:
         """Run x [B, T, H], whose last positions stand at `last`; caches [layers, B, ...]."""
-        session, span = self._session, max(last) + 1
+        session = self._session
         self._bind(keys, values)
-        x, y = x.contiguous(), torch.empty_like(x, memory_format=torch.contiguous_format)
-        lasts = torch.tensor(last, dtype=torch.int32)
-        end = torch.tensor([span], dtype=torch.int32)
-        for name, tensor in (("x", x), ("last", lasts), ("span", end)):
-            session.bind_input(name, tensor)
-        session.bind_output("y", y)
+        buffers = self._buffers_for(x)
+        buffers.fill(x, last)
+        for name in ("x", "last", "span"):
+            session.bind_input(name, getattr(buffers, name))
+        session.bind_output("y", buffers.y)
         session.run()
-        return y
+        return buffers.y.clone()
+
+    def _buffers_for(self, x: Tensor) -> _Buffers:
+        """Return those of a shape; kept for frames, of which there are few shapes, made thousands
+        of times.
+        """
+        kept = self._buffers.get(x.shape)
+        if kept is None:
+            kept = _Buffers(x)
+            if x.shape[1] <= _FRAME_ROWS:
+                self._buffers[x.shape] = kept
+        return kept
 
     def _bind(self, keys: Tensor, values: Tensor) -> None:
         bound = [(kept.data_ptr(), kept.shape) for kept in (keys, values)]
@@ -126,3 +161,9 @@ class OnnxLayers(nn.Module):
                 self._session.bind_input(f"{name}_{number}", layer)
                 self._session.bind_output(f"new_{name}_{number}", layer)
         self._bound = bound
+
+
+def _empty(*shape: int) -> Tensor:
+    """Return memory that may be written in inference mode and outside of it."""
+    with torch.inference_mode(False):
+        return torch.empty(shape)
