@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,10 +13,15 @@ from vivavoce.engine.qwen3.generation import Generation
 if TYPE_CHECKING:
     from collections.abc import Sequence as Several
 
+    from vivavoce.engine.qwen3.codec.decoder import CodecState
     from vivavoce.engine.qwen3.generation import Controls, Sequence
     from vivavoce.engine.qwen3.model import Qwen3TTS
-    from vivavoce.engine.qwen3.prompt import Prompt, PromptText
+    from vivavoce.engine.qwen3.prompt import Prompt, PromptText, Reference
     from vivavoce.types import Samples
+
+
+_CLIPS = 8
+"""Of so many clips the codec's state is kept, 5 MB each: to hear one takes a processor a second."""
 
 
 class Batch:
@@ -29,6 +35,7 @@ class Batch:
         self._model = model
         self._generation = Generation(model.talker, model.prompts.pad_row(), rows, pages)
         self._codec = CodecArena(model.codec_decoder, rows)
+        self._after_clip = lru_cache(_CLIPS)(self._hear_clip)
 
     def build(self, text: PromptText) -> Prompt:
         """Return the prompt of a text."""
@@ -46,12 +53,22 @@ class Batch:
         """Let a segment of at most so many frames in; there is room for it."""
         sequence = self._generation.enter(prompt, controls, frames)
         try:
-            before = None if text.reference is None else text.reference.codes
-            self._codec.begin(sequence.row, before)
+            self._codec.begin(sequence.row, self._before(text.reference))
         except BaseException:
             self._generation.leave(sequence)
             raise
         return sequence
+
+    def _before(self, reference: Reference | None) -> CodecState:
+        """Return what the codec has heard before a segment begins: silence, or a clip."""
+        if reference is None or reference.codes is None:
+            return self._model.codec_decoder.start(1)
+        return self._after_clip(reference)
+
+    @torch.inference_mode()
+    def _hear_clip(self, reference: Reference) -> CodecState:
+        assert reference.codes is not None
+        return self._model.codec_decoder.prime(reference.codes.T[None])
 
     def leave(self, sequence: Sequence) -> None:
         """Let a segment go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from vivavoce.types import ModelInfo, Samples, SpeechRequest
 
 MAX_BATCH = 16
+_VOICES = 32
+"""So many cloned voices are kept as tensors, the latest used."""
 
 
 class Qwen3Engine(Engine):
@@ -60,6 +63,8 @@ class Qwen3Engine(Engine):
         eos = model.config.talker.codec_eos_token_id
         self._batch = Batch(model, MAX_BATCH, pages)
         self._runner = Runner(Loop(self._batch, self._plan, eos))
+        # The same object for the same voice: what else is kept of it is found by that.
+        self._reference = lru_cache(_VOICES)(self._make_reference)
         if model.codec_encoder is not None:
             # A long clip takes a processor half a minute: each layer is a sign of life.
             for module in model.codec_encoder.modules():
@@ -204,7 +209,7 @@ class Qwen3Engine(Engine):
             reference=self._reference(request.reference) if request.reference else None,
         )
 
-    def _reference(self, heard: VoicePrompt) -> Reference:
+    def _make_reference(self, heard: VoicePrompt) -> Reference:
         device = self._model.device
 
         def tensor(data: bytes, kind: str) -> torch.Tensor:

@@ -7,6 +7,7 @@ Source: the official package, qwen-tts 0.1.1.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from vivavoce.engine.qwen3.prefix import PrefixCache
 from vivavoce.engine.qwen3.sampling import Needs, Sampling, draw, filter_logits, gumbel, penalize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Several
 
+    from vivavoce.engine.qwen3.prefix import Beginning
     from vivavoce.engine.qwen3.prompt import Prompt
     from vivavoce.engine.qwen3.talker import Talker
 
@@ -43,15 +46,16 @@ class Controls:
 class Sequence:
     """One text on its way to codes. Only `Generation` changes it.
 
-    `prompt` [n, hidden], of which the first `read` rows are in the cache; the last one is the first
-    frame's input. `text` [m, hidden], a row for each frame after the first; more of it may come as
-    long as it is `open`.
+    `prompt` [n, hidden], which has a `beginning` and of which the first `read` rows are in the
+    cache; the last one is the first frame's input. `text` [m, hidden], a row for each frame after
+    the first; more of it may come as long as it is `open`.
     """
 
     row: int
     controls: Controls
     prompt: Tensor
     text: Tensor
+    beginning: Beginning
     open: bool
     read: int = 0
     frames: int = 0
@@ -89,6 +93,7 @@ class Generation:
         self._forbidden[_CODES:] = True
         self._forbidden[c.codec_eos_token_id] = False
         self._cache = talker.new_cache(rows, pages)
+        self._prefixes = PrefixCache()
         self._frame_cache = talker.code_predictor.new_cache(rows)
         self._free_rows = list(range(rows))  # the lowest first: those in use stay side by side
         # Of each row: its last frame's embedding (at first, its prompt's last row), and the first
@@ -101,14 +106,19 @@ class Generation:
     def enter(self, prompt: Prompt, controls: Controls, frames: int) -> Sequence:
         """Take a row, which is free, and the pages of a prompt and so many frames, which are too.
 
-        Nothing is computed yet.
+        Nothing is computed yet; how the prompt begins may be known from another.
         """
         row = self._free_rows[0]
         self._embedded[row] = prompt.rows[-1]
         self._seen[row] = False
         self._cache.take(row, len(prompt.rows) + frames)
         heappop(self._free_rows)
-        return Sequence(row, controls, prompt.rows, prompt.trailing, prompt.open)
+        one = Sequence(row, controls, prompt.rows, prompt.trailing, prompt.beginning, prompt.open)
+        known = self._prefixes.get(prompt.beginning)
+        if known is not None:
+            self._cache.write(row, known)
+            one.read = len(known)
+        return one
 
     def leave(self, sequence: Sequence) -> None:
         """Give its row and pages back."""
@@ -123,7 +133,7 @@ class Generation:
 
     @torch.inference_mode()
     def prefill(self, pieces: Several[tuple[Sequence, int]]) -> None:
-        """Read so many further rows of each prompt, side by side."""
+        """Read so many further rows of each prompt, one at least, side by side."""
         counts = [count for _, count in pieces]
         begins = [sequence.read for sequence, _ in pieces]
         x = torch.nn.utils.rnn.pad_sequence(
@@ -136,13 +146,22 @@ class Generation:
         self._talker(x, positions, max(begins) + longest, view)
         for one, count in pieces:
             one.read += count
+            self._keep_beginning(one)
+
+    def _keep_beginning(self, one: Sequence) -> None:
+        beginning = one.beginning
+        if one.read >= beginning.rows and self._prefixes.wants(beginning):
+            with suppress(MemoryError, torch.OutOfMemoryError):  # then the next one reads it again
+                self._prefixes.put(beginning, self._cache.read(one.row, beginning.rows))
 
     def join(
         self, prompts: Several[Prompt], controls: Several[Controls], frames: int
     ) -> list[Sequence]:
         """Let sequences of up to so many frames in, and read their prompts side by side."""
         joined = [self.enter(*each, frames) for each in zip(prompts, controls, strict=True)]
-        self.prefill([(sequence, sequence.rows_left) for sequence in joined])
+        pieces = [(one, one.rows_left) for one in joined if one.rows_left]
+        if pieces:
+            self.prefill(pieces)
         return joined
 
     @torch.inference_mode()
@@ -225,9 +244,8 @@ class _Sampler:
 
     def choose(self, logits: Tensor, noise: Tensor | None) -> Tensor:
         """Return a code [B] each: drawn, or the likeliest."""
-        likeliest = logits.argmax(dim=-1)
         if noise is None:
-            return likeliest
+            return logits.argmax(dim=-1)
         kept = filter_logits(
             logits,
             self.temperature,
@@ -236,7 +254,8 @@ class _Sampler:
             self.needs.most,
             nucleus=self.needs.nucleus,
         )
-        return torch.where(self.samples, draw(kept, noise), likeliest)
+        drawn = draw(kept, noise)
+        return drawn if self.needs.all_draw else torch.where(self.samples, drawn, logits.argmax(-1))
 
 
 @dataclass(frozen=True, slots=True)

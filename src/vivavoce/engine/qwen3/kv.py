@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vivavoce.engine.qwen3.memory import zeros
 from vivavoce.engine.qwen3.pages import PAGE, pages_for
+from vivavoce.engine.qwen3.prefix import KeysValues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,22 @@ class PagedCache:
         """Take all of a row's pages back."""
         self._free += reversed(self._pages[row])
         self._pages[row] = []
+
+    def read(self, row: int, count: int) -> KeysValues:
+        """Return a copy of a row's first so many positions."""
+        pages, offsets = self._places(row, count)
+        return KeysValues(self._keys[:, pages, offsets], self._values[:, pages, offsets])
+
+    def write(self, row: int, kept: KeysValues) -> None:
+        """Give a row, which has room for them, its first positions."""
+        pages, offsets = self._places(row, len(kept))
+        self._keys[:, pages, offsets] = kept.keys
+        self._values[:, pages, offsets] = kept.values
+
+    def _places(self, row: int, count: int) -> tuple[Tensor, Tensor]:
+        device, own = self._keys.device, self._pages[row]
+        pages = torch.tensor([own[place // PAGE] for place in range(count)], device=device)
+        return pages, torch.arange(count, device=device) % PAGE
 
     def view(self, rows: Sequence[int], begins: Sequence[int], counts: Sequence[int]) -> PagedView:
         """Return the view of a pass: of each row, so many positions from the one given on.
@@ -112,21 +129,25 @@ class FrameCache:
 
     def view(self, batch: int, begin: int, end: int) -> FrameView:
         """Return the view of a pass: of the first rows, the positions from `begin` to `end`."""
-        return FrameView(self.keys[:, :batch], self.values[:, :batch], begin, end)
+        return FrameView(self, batch, begin, end)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameView:
     """See `View`."""
 
-    keys: Tensor
-    values: Tensor
+    cache: FrameCache
+    batch: int
     begin: int
     end: int
 
     def update(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """See `View.update`."""
-        begin, end = self.begin, self.end
-        self.keys[layer, :, :, begin:end] = keys.transpose(1, 2)
-        self.values[layer, :, :, begin:end] = values.transpose(1, 2)
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+        return self._kept(self.cache.keys[layer], keys), self._kept(
+            self.cache.values[layer], values
+        )
+
+    def _kept(self, cache: Tensor, new: Tensor) -> Tensor:
+        own = cache[: self.batch]
+        own[:, :, self.begin : self.end] = new.transpose(1, 2)
+        return own[:, :, : self.end]

@@ -7,11 +7,13 @@ official package, qwen-tts 0.1.1 (`generate`, `generate_icl_prompt`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from vivavoce.engine.qwen3.prefix import Beginning
 
 if TYPE_CHECKING:
     from vivavoce.engine.qwen3.config import Qwen3TTSConfig
@@ -22,9 +24,12 @@ _ROLE_TOKENS = 3
 """Officially the first three tokens of a turn are its role, and the text begins after them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """A voice to clone: its vector [hidden]; for in-context cloning, its codes [frames, 16] too."""
+    """A voice to clone: its vector [hidden]; for in-context cloning, its codes [frames, 16] too.
+
+    Only the same object is the same reference.
+    """
 
     speaker: Tensor
     codes: Tensor | None = None
@@ -52,11 +57,13 @@ class PromptText:
 class Prompt:
     """Embeddings: `rows` [n, hidden], n > 0, and `trailing` [m, hidden].
 
-    `open`: more rows may follow those of `trailing`; else there is one at least.
+    `beginning` is of fewer than n rows. `open`: more rows may follow those of `trailing`; else
+    there is one at least.
     """
 
     rows: Tensor
     trailing: Tensor
+    beginning: Beginning
     open: bool = False
 
 
@@ -82,6 +89,7 @@ class PromptBuilder:
         parts.append(self._text(turn[:_ROLE_TOKENS]))
         tags = self._tags(wanted)
         parts.append(torch.cat((pad.expand(len(tags) - 2, -1), bos)) + tags[:-1])
+        known = sum(map(len, parts))  # so many rows have nothing of the text in them
         text = self._text(turn[_ROLE_TOKENS:])
         reference = wanted.reference
         if reference is not None and reference.codes is not None:
@@ -89,6 +97,7 @@ class PromptBuilder:
             spoken = self._text(self._turn("assistant", reference.text)[_ROLE_TOKENS:])
             text = torch.cat((spoken, text) if wanted.open else (spoken, text, eos))
             body, trailing = self._in_context(text, reference.codes, pad, wanted.whole_text)
+            known += min(len(spoken), len(body) - 1)
         elif wanted.whole_text:
             rows = torch.cat((text, eos)) + self._codec(c.codec_pad_id)
             body, trailing = torch.cat((rows, pad + self._codec(c.codec_bos_id))), pad
@@ -97,7 +106,9 @@ class PromptBuilder:
             first = text[:1] if len(text) else self._text(self._end[:1])
             body = first + self._codec(c.codec_bos_id)
             trailing = text[1:] if wanted.open else torch.cat((text[1:], eos))
-        return Prompt(torch.cat((*parts, body)), trailing, wanted.open)
+        key = (replace(wanted, text="", open=False), *turn[:_ROLE_TOKENS])
+        rows = torch.cat((*parts, body))
+        return Prompt(rows, trailing, Beginning(key, known), wanted.open)
 
     def spoken(self, text: str, *, open_ended: bool) -> list[int]:
         """Return a text's ids, with its role before them; of an open one, what is certain."""

@@ -29,11 +29,13 @@ class Sampling:
 class Needs:
     """What some rows together need of the chain, as the host knows it.
 
-    `most`: the largest `top_k` of those that draw; None where one of them keeps all.
+    `most`: the largest `top_k` of those that draw; None where one of them keeps all. `all_draw`:
+    none of them takes the likeliest instead.
     """
 
     most: int | None
     nucleus: bool
+    all_draw: bool = False
 
     @classmethod
     def of(cls, rows: list[Sampling]) -> Needs:
@@ -43,6 +45,7 @@ class Needs:
         return cls(
             most=max((row.top_k for row in drawing), default=1) if limited else None,
             nucleus=any(row.top_p < 1 for row in drawing),
+            all_draw=len(drawing) == len(rows),
         )
 
 

@@ -22,12 +22,10 @@ class CodecArena:
         self._frames = [0] * rows
 
     @torch.inference_mode()
-    def begin(self, row: int, before: Tensor | None) -> None:
-        """Let a stream begin in a row: with silence before it, or a clip's codes [frames, 16]."""
-        decoder = self._decoder
-        state = decoder.start(1) if before is None else decoder.prime(before.T[None])
-        self._write([row], state)
-        self._frames[row] = state.longest
+    def begin(self, row: int, before: CodecState) -> None:
+        """Let a stream begin in a row, after what is past in the state of one stream."""
+        self._write([row], before)
+        self._frames[row] = before.longest
 
     @torch.inference_mode()
     def decode(self, rows: Sequence[int], codes: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vivavoce.engine.qwen3.kv import FrameCache, FrameView
 from vivavoce.engine.qwen3.layers import rope
 from vivavoce.engine.qwen3.onnx import graph
+from vivavoce.engine.qwen3.onnx.pairs import rows_in_pairs
 from vivavoce.engine.qwen3.onnx.rows import RowCache, RowView
 from vivavoce.engine.qwen3.onnx.session import Session
 
@@ -35,18 +36,20 @@ class OnnxLinear(nn.Module):
         super().__init__()
         self._columns, self._rows = eager.in_features, eager.out_features
         self._session = Session(graph.linear(eager, bits))
+        self._pairs = rows_in_pairs(bits)
         self._x = self._y = torch.empty(0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., K] to [..., N]."""
-        count = math.prod(x.shape[:-1])
+        used = math.prod(x.shape[:-1])
+        count = _even(used) if self._pairs else used
         if len(self._x) != count:
             self._x, self._y = _empty(count, self._columns), _empty(count, self._rows)
             self._session.bind_input("x", self._x)
             self._session.bind_output("y", self._y)
-        self._x.view(x.shape).copy_(x)
+        self._x[:used].view(x.shape).copy_(x)
         self._session.run()
-        return self._y.view(*x.shape[:-1], self._rows).clone()
+        return self._y[:used].view(*x.shape[:-1], self._rows).clone()
 
 
 class _Buffers:
@@ -74,26 +77,32 @@ class OnnxLayers(nn.Module):
         super().__init__()
         self._config = c
         self._session = Session(graph.transformer(layers, norm, bits))
+        self._pairs = rows_in_pairs(bits)
         self._angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
         self._bound: list[tuple[int, torch.Size]] = []  # no tensors: they may be gigabytes
-        self._buffers: dict[torch.Size, _Buffers] = {}
+        self._kept_buffers: dict[torch.Size, _Buffers] = {}
 
     def new_cache(self, rows: int, pages: int) -> RowCache:
         """Return an empty cache for so many sequences, which share so many pages."""
         c = self._config
-        return RowCache(rows, c.num_hidden_layers, c.num_key_value_heads, c.head_dim)
+        return RowCache(_even(rows), c.num_hidden_layers, c.num_key_value_heads, c.head_dim)
 
     def new_frame_cache(self, rows: int, length: int) -> FrameCache:
         """Return an empty cache for so many sequences of so many positions."""
         c = self._config
         return FrameCache(
-            rows, c.num_hidden_layers, length, c.num_key_value_heads, c.head_dim, torch.empty(0)
+            _even(rows),
+            c.num_hidden_layers,
+            length,
+            c.num_key_value_heads,
+            c.head_dim,
+            torch.empty(0),
         )
 
     def forward(self, x: Tensor, places: Places, view: FrameView | RowView) -> Tensor:
         """Run x [B, T, H] at its places through all layers, writing into their cache."""
         if isinstance(view, FrameView):
-            return self._run(x, view.keys, view.values, [view.end - 1] * len(x))
+            return self._part_of_frame(x, view)
         if x.shape[1] == 1:
             return self._step(x, view)
         y = torch.zeros_like(x)
@@ -101,9 +110,20 @@ class OnnxLayers(nn.Module):
             zip(view.rows, view.begins, view.counts, strict=True)
         ):
             keys, values = view.cache.of(row, row + 1)
-            own = x[index : index + 1, :count]
-            y[index, :count] = self._run(own, keys, values, [begin + count - 1])[0]
+            # What stands one place too far is written over by what comes next.
+            length = _even(count) if self._pairs else count
+            own = x.new_zeros(1, length, x.shape[2])
+            own[0, :count] = x[index, :count]
+            y[index, :count] = self._run(own, keys, values, [begin + length - 1])[0, :count]
         return y
+
+    def _part_of_frame(self, x: Tensor, view: FrameView) -> Tensor:
+        used, length, width = x.shape
+        rows = _even(used) if self._pairs and length % 2 else used
+        if rows > used:
+            x = torch.cat((x, x.new_zeros(1, length, width)))
+        keys, values = view.cache.keys[:, :rows], view.cache.values[:, :rows]
+        return self._run(x, keys, values, [view.end - 1] * rows)[:used]
 
     def _step(self, x: Tensor, view: RowView) -> Tensor:
         """Run one position of some rows: of all from the first of them to the last, side by side.
@@ -112,6 +132,8 @@ class OnnxLayers(nn.Module):
         would read all weights for each.
         """
         first, end = min(view.rows), max(view.rows) + 1
+        if self._pairs and (end - first) % 2:
+            first, end = (first, end + 1) if end < view.cache.rows else (first - 1, end)
         index = torch.tensor(view.rows) - first
         every = x.new_zeros(end - first, *x.shape[1:])
         every[index] = x
@@ -136,11 +158,11 @@ class OnnxLayers(nn.Module):
         """Return those of a shape; kept for frames, of which there are few shapes, made thousands
         of times.
         """
-        kept = self._buffers.get(x.shape)
+        kept = self._kept_buffers.get(x.shape)
         if kept is None:
             kept = _Buffers(x)
             if x.shape[1] <= _FRAME_ROWS:
-                self._buffers[x.shape] = kept
+                self._kept_buffers[x.shape] = kept
         return kept
 
     def _bind(self, keys: Tensor, values: Tensor) -> None:
@@ -161,6 +183,11 @@ class OnnxLayers(nn.Module):
                 self._session.bind_input(f"{name}_{number}", layer)
                 self._session.bind_output(f"new_{name}_{number}", layer)
         self._bound = bound
+
+
+def _even(count: int) -> int:
+    """Return the next even number, from this one on."""
+    return count + count % 2
 
 
 def _empty(*shape: int) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vivavoce.engine.qwen3.memory import zeros
+from vivavoce.engine.qwen3.prefix import KeysValues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,11 @@ class RowCache:
         self.keys = self.values = self._empty(0)
 
     @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self._shape[1]
+
+    @property
     def capacity(self) -> int:
         """How many positions a row has room for."""
         return self.keys.shape[3]
@@ -36,8 +42,8 @@ class RowCache:
     def take(self, row: int, positions: int) -> None:
         """Make room for so many positions in a row, which nobody has."""
         assert row not in self._next
-        if positions > self.capacity:
-            capacity = -(-positions // _BLOCK) * _BLOCK
+        if positions >= self.capacity:  # one place is to be left after them
+            capacity = -(-(positions + 1) // _BLOCK) * _BLOCK
             grown = [self._empty(capacity) for _ in range(2)]
             for new, old in zip(grown, (self.keys, self.values), strict=True):
                 for used, end in self._next.items():
@@ -50,6 +56,17 @@ class RowCache:
         del self._next[row]
         if not self._next:
             self.keys = self.values = self._empty(0)
+
+    def read(self, row: int, count: int) -> KeysValues:
+        """Return a copy of a row's first so many positions."""
+        kept = (cache[:, row, :, :count].transpose(1, 2) for cache in (self.keys, self.values))
+        return KeysValues(*(one.clone(memory_format=torch.contiguous_format) for one in kept))
+
+    def write(self, row: int, kept: KeysValues) -> None:
+        """Give a row, which has room for them, its first positions."""
+        for cache, of in ((self.keys, kept.keys), (self.values, kept.values)):
+            cache[:, row, :, : len(kept)] = of.transpose(1, 2)
+        self._next[row] = len(kept)
 
     def of(self, first: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return keys and values of some rows."""
