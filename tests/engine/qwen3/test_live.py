@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from cases import REFERENCE_TEXT, reference_clip
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ours import EOS, generate, model
 from pretence import Clock, Listener
@@ -109,7 +109,9 @@ def test_the_codes_are_those_of_the_text_known_ahead(
         assert found == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=1000, deadline=None)
+@example(begun="\n ", more="\n")
+@example(begun=",\n", more="\n")
 @given(
     st.text(st.sampled_from("abZ é1 ,.'\n\t…你\u0301!s"), max_size=12),
     st.text(st.sampled_from("abZ é1 ,.'\n\t…你\u0301!s"), max_size=12),
