@@ -67,7 +67,9 @@ def say(
         typer.Option("--output", "-o", help="File to write; its ending chooses the format."),
     ] = None,
     voice: Annotated[str | None, typer.Option(help="See: vivavoce voices.")] = None,
-    speed: Annotated[float, typer.Option(help="0.25 to 4.0; the pitch stays.")] = 1.0,
+    speed: Annotated[
+        float | None, typer.Option(help="0.25 to 4.0; the pitch stays. Default: 1.")
+    ] = None,
     response_format: Annotated[
         str | None,
         typer.Option("--format", help="mp3, opus, aac, flac, wav, pcm or ogg."),
