@@ -9,6 +9,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import structlog
+
 from vivavoce.audio.clip import CLIP_HZ
 from vivavoce.errors import StorageFailed
 from vivavoce.service.reference import ReferenceClip, with_silence
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from vivavoce.service.synthesis import Made, Studio
     from vivavoce.types import VoicePrompt
     from vivavoce.worker.handle import WorkerHandle
+
+log = structlog.get_logger("vivavoce.voices")
 
 
 class Hearing:
@@ -84,8 +88,8 @@ class Hearing:
     def _keep(self, saved: SavedVoice, prompt: VoicePrompt) -> None:
         try:
             self._studio.voice_store.keep_prompt(saved, self._plan.model.fingerprint, prompt)
-        except StorageFailed:  # it was listened to all the same, and will be again
-            self._studio.metrics.voice_cache.labels("not_kept").inc()
+        except StorageFailed as exc:  # it was listened to all the same, and will be again
+            log.warning("voice not kept", voice=saved.id, reason=exc.message)
 
 
 def _key(plan: Plan) -> str:
