@@ -97,8 +97,9 @@ class VoiceBody(BaseModel):
     seed: Annotated[int | None, Field(ge=0, le=MAX_SEED)] = None
     blend: Annotated[
         dict[str, float] | None,
-        BeforeValidator(_from_json),
+        # In this order: the other way round null, which is no blend, has no length to check.
         Field(min_length=1, max_length=MAX_BLENDED),
+        BeforeValidator(_from_json),
     ] = None
     defaults: Defaults = DefaultsBody()
 

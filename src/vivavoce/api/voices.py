@@ -142,7 +142,7 @@ def voices_router(service: SpeechService, maker: VoiceMaker, limits: ApiLimits) 
         VOICES_PATH + "/{voice_id}/preview",
         summary="Hear a voice",
         response_class=Response,
-        responses=RESPONSES,
+        responses={**RESPONSES, **REFUSALS},
     )
     async def preview(
         voice_id: str,
@@ -156,7 +156,7 @@ def voices_router(service: SpeechService, maker: VoiceMaker, limits: ApiLimits) 
         VOICES_PATH + "/{voice_id}/preview",
         summary="Hear a voice, with any of the fields of speech",
         response_class=Response,
-        responses=RESPONSES,
+        responses={**RESPONSES, **REFUSALS},
         openapi_extra={
             "requestBody": {"content": {"application/json": {"schema": _preview_schema()}}}
         },

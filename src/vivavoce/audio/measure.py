@@ -17,8 +17,8 @@ FLOOR_DB = -120.0
 
 _FRAME_S = 0.02
 _QUIETEST_DB = -50.0  # a whisper close to the microphone is well above it
-_ABOVE_NOISE_DB = 10.0
-_BELOW_SPEECH_DB = 25.0
+_ABOVE_NOISE_DB = 6.0
+_BELOW_SPEECH_DB = 12.0
 _FULL_SCALE = 0.999
 _CLIPPED_RUN = 3  # one sample at full scale is a peak, three are cut off
 _SPECTRUM = 1024
@@ -57,7 +57,7 @@ def measure(samples: Samples, rate_hz: int) -> Measures:
     levels = _db(np.sqrt(np.square(frames - frames.mean(1, keepdims=True)).mean(1)))
     spoken = _spoken(levels)
     where = np.flatnonzero(spoken)
-    pauses = levels[~spoken & (levels > FLOOR_DB)]
+    pauses = levels[~spoken]
     return Measures(
         start=int(where[0]) * length if len(where) else 0,
         end=min(len(samples), (int(where[-1]) + 1) * length) if len(where) else 0,
@@ -77,7 +77,7 @@ def _frames(samples: Samples, length: int) -> NDArray[np.float64]:
 
 
 def _spoken(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which frames are speech: clearly above the room, and not far below the voice."""
+    """Tell which frames are speech: clearly above the room, or not far below the voice."""
     room_db, voice_db = np.percentile(levels, 10), np.percentile(levels, 95)
     limit_db = max(_QUIETEST_DB, min(room_db + _ABOVE_NOISE_DB, voice_db - _BELOW_SPEECH_DB))
     spoken: NDArray[np.bool_] = levels > limit_db

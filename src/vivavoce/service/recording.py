@@ -22,6 +22,7 @@ MIN_SPEECH_S = 1.0
 _BEFORE_S = 0.1
 _AFTER_S = 0.2
 _TIDY_CUT_S = 3.0
+_ALWAYS_PAUSED_S = 5.0
 
 DECODED_OVER_S = 1.0
 """So much more than may be kept is decoded: that there is more of it tells that it was cut."""
@@ -212,6 +213,10 @@ def _of_sound(found: Measures) -> list[tuple[Grade, str]]:
         grade = Grade.POOR if found.snr_db < 15 else Grade.USABLE
         noise = f"the speech is {found.snr_db:.0f} dB above it"
         said.append((grade, f"There is noise: {noise}. Record it in a quieter place."))
+    if found.snr_db is None and found.speech_s > _ALWAYS_PAUSED_S:
+        said.append(
+            (Grade.USABLE, "It never pauses: there may be more noise or music in it than speech.")
+        )
     if found.bandwidth_hz < 7000:
         grade = Grade.POOR if found.bandwidth_hz < 3900 else Grade.USABLE
         top = f"above {found.bandwidth_hz} Hz there is nothing"
