@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from vivavoce.errors import InvalidRequest
+from vivavoce.errors import InvalidRequest, SynthesisFailed
 from vivavoce.service import voice_archive
 from vivavoce.service.order import SpeechOrder
 from vivavoce.service.recording import DECODED_OVER_S, prepare, usual_speech_s
@@ -120,7 +120,13 @@ class VoiceMaker:
             )
         )
         samples = np.frombuffer(await speech.whole(), "<i2").astype(np.float32) / np.float32(32767)
-        recording = prepare(samples, self.rules.max_s, said, language, param="script_hint")
+        try:
+            recording = prepare(samples, self.rules.max_s, said, language)
+        except InvalidRequest as exc:  # it is the engine that spoke like that
+            raise SynthesisFailed(
+                f"The voice that was made cannot be kept. {exc.message} Make it again, with another "
+                "seed, or describe it differently."
+            ) from None
         return await self._save(
             VoiceWish(wish.name, said, language, wish.consent, wish.defaults),
             VoiceType.PROMPT,
