@@ -563,6 +563,18 @@ def test_consent_may_be_required_and_voices_aliased(tmp_path: Path) -> None:
         assert spoken(server, "alloy") == sound
 
 
+def test_a_folder_that_cannot_be_written_costs_only_what_is_saved(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with running_server(tmp_path, ENGINE="fake", DATA_DIR=str(tmp_path / "file")) as server:
+        answer = create(server, name="Mix", blend={"sine": 1})
+        assert (answer.status_code, error(answer)["code"]) == (500, "storage_failed")
+        assert str(tmp_path / "file") in error(answer)["message"]
+        assert answer.headers["x-should-retry"] == "false"
+        assert len(get(server, VOICES).json()["voices"]) == 2
+        assert spoken(server, "sine")
+        assert error(say(server, "Mix"))["code"] == "voice_not_found"
+
+
 def test_an_engine_that_can_do_none_of_it_says_what_can(voice_server: Server) -> None:
     refused = [
         save(voice_server)["error"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -196,6 +197,23 @@ def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path) -> None:
     assert store.all() == ()  # those who save nothing are not to mind
     with pytest.raises(StorageFailed, match="DATA_DIR"):
         store.create(voice(store, OLD), SAMPLES)
+
+
+def test_a_full_disk_leaves_what_was_there(store: VoiceStore, tmp_path: Path) -> None:
+    saved = voice(store, OLD)
+    store.create(saved, SAMPLES)
+    before = sorted(tmp_path.rglob("*"))
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, usual[1]))
+    try:
+        with pytest.raises(StorageFailed):
+            store.create(voice(store, NEW), SAMPLES)
+        with pytest.raises(StorageFailed):
+            store.voices.update(msgspec.structs.replace(saved, name=NEW))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert VoiceStore(tmp_path).all() == (saved,)
 
 
 def test_nothing_is_made_before_something_is_saved(tmp_path: Path) -> None:

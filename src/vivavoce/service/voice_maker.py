@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import structlog
 
 from vivavoce.errors import InvalidRequest, SynthesisFailed
 from vivavoce.service import voice_archive
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from vivavoce.service.recording import Recording
     from vivavoce.service.speech import SpeechService
     from vivavoce.types import Samples
+
+log = structlog.get_logger("vivavoce.voices")
 
 _LIKE_AN_ID = re.compile(rf"({VOICE_PREFIX}|{CONSENT_PREFIX})\S*")
 _SHORTEST_SCRIPT_S = 2.0
@@ -124,8 +127,8 @@ class VoiceMaker:
             recording = prepare(samples, self.rules.max_s, said, language)
         except InvalidRequest as exc:  # it is the engine that spoke like that
             raise SynthesisFailed(
-                f"The voice that was made cannot be kept. {exc.message} Make it again, with another "
-                "seed, or describe it differently."
+                f"The voice that was made said too little to be kept ({exc.code}). Make it again, "
+                "with another seed or description."
             ) from None
         return await self._save(
             VoiceWish(wish.name, said, language, wish.consent, wish.defaults),
@@ -172,7 +175,9 @@ class VoiceMaker:
         """
 
         def pack() -> tuple[SavedVoice, bytes]:
-            voice = self._store.get(id)
+            voice = self._store.find(id)
+            if voice is None:
+                raise no_voice(id)
             has_none = voice.type is VoiceType.BLEND
             reference = None if has_none else self._store.reference_file(voice)
             return voice, voice_archive.pack(voice, reference)
@@ -208,6 +213,7 @@ class VoiceMaker:
         """
         if not await asyncio.to_thread(self._store.voices.remove, id):
             raise no_voice(id)
+        log.info("voice deleted", voice=id)
 
     async def decode(self, content: bytes, param: str) -> Samples:
         """Return the samples, shape [n] at 24 kHz, of a file that came as the field `param`.
@@ -343,6 +349,7 @@ class VoiceMaker:
             self._free_name(wish.name)  # another request may have taken it meanwhile
             samples = recording.samples if recording else None
             await asyncio.to_thread(self._store.create, voice, samples)
+        log.info("voice saved", voice=voice.id, type=type.value, consent=voice.consent)
         return voice
 
 
