@@ -36,8 +36,8 @@ def run(
     source: str | None, order: SpeechOrder, output: Path | None, format_name: str | None
 ) -> None:
     """Speak `source` as `order` says, into `output`, or aloud without one."""
-    if not 0.25 <= order.speed <= 4.0:
-        raise InvalidRequest(f"--speed must be a number from 0.25 to 4.0; got {order.speed:g}.")
+    if not 0.25 <= order.tempo <= 4.0:
+        raise InvalidRequest(f"--speed must be a number from 0.25 to 4.0; got {order.tempo:g}.")
     order = replace(order, text=_read(source), format=_choose_format(output, format_name))
     if output is None:
         with Player() as player:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from vivavoce.audio.encode import open_encoder
+from vivavoce.audio.gain import Gain
 from vivavoce.audio.resample import Resample
 from vivavoce.audio.stretch import Stretch
 from vivavoce.errors import SynthesisFailed
@@ -24,14 +25,24 @@ class _Stage(Protocol):
 
 
 class AudioPath:
-    """Stretch, resample, encode, each only where needed. Not thread-safe; one per answer.
+    """Gain, stretch, resample, encode, each only where needed. Not thread-safe; one per answer.
 
     Nothing comes out before something audible went in, so that a silent answer can still fail
     with a proper status.
     """
 
-    def __init__(self, format_name: str, engine_rate_hz: int, rate_hz: int, speed: float) -> None:
+    def __init__(
+        self,
+        format_name: str,
+        engine_rate_hz: int,
+        rate_hz: int,
+        speed: float,
+        *,
+        gain_db: float = 0.0,
+    ) -> None:
         self._stages: list[_Stage] = []
+        if gain_db:
+            self._stages.append(Gain(gain_db))
         if speed != 1.0:
             self._stages.append(Stretch(speed, engine_rate_hz))
         if rate_hz != engine_rate_hz:
