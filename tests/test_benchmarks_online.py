@@ -1,4 +1,4 @@
-"""The benchmark of real-time streams, at toy size, with real servers."""
+"""The online benchmark of real-time streams, at toy size, with real servers."""
 
 from __future__ import annotations
 
