@@ -1,4 +1,4 @@
-"""Checkpoints of random weights whose speech never ends: of the true shape of 0.6B, and a tiny one."""
+"""Random checkpoints whose speech never ends: in the true shape of 0.6B, and a tiny one."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import httpx
+
     from benchmarks.online.figures import Figures
     from benchmarks.online.progress import Progress
     from benchmarks.streams.listener import Heard
