@@ -54,27 +54,28 @@ def main() -> None:
     began, now = time.monotonic(), datetime.now(UTC)
     about: dict[str, Any] = {"taken_at": now.isoformat(timespec="seconds"), **facts()}
     about |= {"quick": given.quick, "plan": asdict(plan), "peers": peers.not_taken()}
+    path = given.json or _RESULTS / f"streams-{now:%Y-%m-%d}.json"
     figures = Figures()
     with _target(given) as (target, what):
         about["server"] = what
-        measure(target, plan, progress, figures)
-    about["run_s"] = round(time.monotonic() - began, 1)
-    predictions = PREDICTIONS if what["checkpoint"] == "tiny" else {}
+        predictions = PREDICTIONS if what["checkpoint"] == "tiny" else {}
+        for _ in measure(target, plan, progress, figures):
+            about["run_s"] = round(time.monotonic() - began, 1)
+            report.write(path, about, figures, predictions)  # who ends it early keeps what there is
     title = f"Listeners of {what['checkpoint']}"
     reasons = console.width >= _WIDTH and bool(predictions)
     console.print(report.table(figures, reasons=reasons, predictions=predictions, title=title))
-    path = given.json or _RESULTS / f"streams-{now:%Y-%m-%d}.json"
-    report.write(path, about, figures, predictions)
     progress.say(f"written to {path}")
 
 
-def measure(target: Target, plan: Plan, progress: Progress, figures: Figures) -> None:
-    """Take both parts; of a server of ours, also what it counted meanwhile."""
+def measure(target: Target, plan: Plan, progress: Progress, figures: Figures) -> Iterator[None]:
+    """Take both parts, and of a server of ours what it counted meanwhile; yields after each."""
     for name, part in (("underruns", together), ("arrivals.underruns", arrivals)):
         before = counters.underruns(target.url) if target.ours else 0.0
         part.measure(target, plan, progress, figures)
         if target.ours:
             figures.add(name, "chunks", counters.underruns(target.url) - before)
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:

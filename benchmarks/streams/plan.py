@@ -18,10 +18,10 @@ class Plan:
     """
 
     count: int = 4
-    rounds: int = 10
+    rounds: int = 8
     alone: int = 3
-    frames: int = 150
-    rates: tuple[float, ...] = (2, 4, 8, 16, 32)
+    frames: int = 100
+    rates: tuple[float, ...] = (1, 2, 3, 4, 6)
     arrivals_s: float = 8.0
     fewest: int = 20
     arrival_frames: int = 50
@@ -36,4 +36,4 @@ class Plan:
 
 def quick() -> Plan:
     """Return the plan of a first impression."""
-    return Plan(rounds=2, alone=2, frames=60, rates=(2, 8), arrivals_s=2.0, arrival_frames=20)
+    return Plan(rounds=2, alone=2, frames=60, rates=(2, 4), arrivals_s=2.0, arrival_frames=20)
