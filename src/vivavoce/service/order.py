@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS, PCM_SAMPLE_RATE_HZ, AudioFormat
+from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS, AudioFormat
 from vivavoce.errors import InvalidRequest
 from vivavoce.service.models import QWEN_REMEDY
 from vivavoce.text.clean import clean
@@ -67,7 +67,7 @@ def choose_format(order: SpeechOrder) -> tuple[AudioFormat, int]:
         InvalidRequest: the format cannot have that rate.
     """
     audio_format = FORMATS[order.format]
-    rate_hz = order.sample_rate_hz or PCM_SAMPLE_RATE_HZ
+    rate_hz = order.sample_rate_hz or audio_format.usual_rate_hz
     if rate_hz not in audio_format.sample_rates_hz:
         rates = ", ".join(map(str, audio_format.sample_rates_hz))
         raise InvalidRequest(
