@@ -19,6 +19,7 @@ from vivavoce.api.middleware import BodyLimit, RequestContext
 from vivavoce.api.operation import operation_router
 from vivavoce.api.plain_streams import plain_streams_router
 from vivavoce.api.speech import speech_router
+from vivavoce.api.timestamps import timestamps_router
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,6 +68,7 @@ def create_app(
     app.include_router(health_router(service, gpus))
     routers = (
         (speech_router(service, limits), "audio"),
+        (timestamps_router(service, limits), "audio"),
         (plain_streams_router(service, limits), "audio"),
         (clone_router(service, limits), "audio"),
         (operation_router(service), "operation"),

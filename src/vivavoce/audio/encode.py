@@ -1,7 +1,8 @@
 """Encoders that work while the audio is being made: feed samples, get bytes, flush at the end.
 
-`pcm`, `wav` and telephony's G.711 are trivial and written here. Every compressed format comes from FFmpeg's encoders
-and muxers through PyAV. The same samples give the same bytes however they are cut into pieces.
+`pcm`, `wav` and telephony's G.711 are trivial and written here. Every other compressed format comes
+from FFmpeg's encoders and muxers through PyAV. The same samples give the same bytes however they
+are cut into pieces.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class G711Encoder(PcmEncoder):
 
     def feed(self, samples: Samples) -> bytes:
         """Return the samples' codes."""
-        return self._codes[to_int16(samples).view("<u2")].tobytes()
+        data: bytes = self._codes[to_int16(samples).view("<u2")].tobytes()
+        return data
 
 
 @dataclass(frozen=True, slots=True)

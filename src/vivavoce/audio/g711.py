@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-_Codes = np.ndarray[Any, np.dtype[np.uint8]]
+_Codes = NDArray[np.uint8]
+_Integers = NDArray[np.int64]
 
 
 @cache
@@ -17,7 +18,8 @@ def ulaw_codes() -> _Codes:
     magnitude = np.minimum(np.abs(samples), 32635) + 132
     exponent = _bits(magnitude) - 8
     code = exponent << 4 | magnitude >> (exponent + 3) & 15 | (samples < 0) << 7
-    return (~code & 0xFF).astype(np.uint8)
+    codes: _Codes = (~code & 0xFF).astype(np.uint8)
+    return codes
 
 
 @cache
@@ -28,13 +30,15 @@ def alaw_codes() -> _Codes:
     exponent = np.maximum(_bits(magnitude) - 5, 0)
     code = exponent << 4 | magnitude >> np.maximum(exponent, 1) & 15
     # Every other bit is inverted, and the sign's bit is 1 for positive samples.
-    return (code ^ np.where(samples < 0, 0x55, 0xD5)).astype(np.uint8)
+    codes: _Codes = (code ^ np.where(samples < 0, 0x55, 0xD5)).astype(np.uint8)
+    return codes
 
 
-def _all_samples() -> np.ndarray[Any, np.dtype[np.int64]]:
+def _all_samples() -> _Integers:
     return np.arange(65536).astype(np.uint16).view(np.int16).astype(np.int64)
 
 
-def _bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _bits(values: _Integers) -> _Integers:
     """Return how many bits each needs."""
-    return np.frexp(values)[1].astype(np.int64)
+    bits: _Integers = np.frexp(values)[1].astype(np.int64)
+    return bits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vivavoce.types import Samples
 
@@ -52,7 +53,7 @@ class Level:
     def _limits(self) -> Samples:
         """Return what each sample is multiplied by, from the first that is ready on."""
         peaks = _peaks(self._samples)
-        needed = np.float32(CEILING) / np.maximum(peaks, np.float32(CEILING))
+        needed = (np.float32(CEILING) / np.maximum(peaks, np.float32(CEILING))).astype(np.float32)
         held = _over_windows(np.minimum, needed, self._hold)
         smooth = _over_windows(np.add, held, self._width)
         smooth = _over_windows(np.add, smooth, self._width)
@@ -85,13 +86,14 @@ def _peaks(samples: Samples) -> Samples:
 _TAPS_BEFORE, _TAPS_AFTER = 7, 8
 
 
-def _interpolators() -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def _interpolators() -> NDArray[np.float32]:
     """Return filters for a quarter, half and three quarters of the way to the next sample."""
     at = np.arange(-_TAPS_BEFORE, _TAPS_AFTER + 1) - np.array([[0.25], [0.5], [0.75]])
     window = np.cos(np.pi * at / (2 * _TAPS_AFTER + 1)) ** 2
     taps = np.sinc(at) * window
     taps /= taps.sum(axis=1, keepdims=True)
-    return taps.astype(np.float32)
+    found: NDArray[np.float32] = taps.astype(np.float32)
+    return found
 
 
 _TAPS = _interpolators()

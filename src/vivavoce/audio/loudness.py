@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vivavoce.types import Samples
+
+_Response = NDArray[np.complex128]
 
 _BLOCK_S, _STEP_S = 0.4, 0.1
 _ABSOLUTE_GATE_LUFS = -70.0
@@ -24,29 +27,19 @@ def integrated_lufs(samples: Samples, rate_hz: int) -> float | None:
     block, step = round(_BLOCK_S * rate_hz), round(_STEP_S * rate_hz)
     padded = np.pad(samples.astype(np.float64), (0, max(0, block - len(samples))))
     size = len(padded) + round(_RINGING_S * rate_hz)
-    response = _k_weighting(np.fft.rfftfreq(size, 1 / rate_hz), rate_hz)
+    response = _k_weighting(np.fft.rfftfreq(size, 1 / rate_hz).astype(np.float64), rate_hz)
     weighted = np.fft.irfft(np.fft.rfft(padded, size) * response, size)[: len(padded)]
     energy = np.concatenate(([0.0], np.cumsum(weighted**2)))
     starts = np.arange(0, len(padded) - block + 1, step)
     power = (energy[starts + block] - energy[starts]) / block
-    for gate_lu in (None, _RELATIVE_GATE_LU):
-        if gate_lu is None:
-            gate_lufs = _ABSOLUTE_GATE_LUFS
-        else:
-            gate_lufs = max(_ABSOLUTE_GATE_LUFS, _lufs(float(power.mean())) + gate_lu)
-        power = power[power > 10 ** ((gate_lufs - _OFFSET_LUFS) / 10)]
-        if not len(power):
-            return None
-    return _lufs(float(power.mean()))
+    power = power[power > 10 ** ((_ABSOLUTE_GATE_LUFS - _OFFSET_LUFS) / 10)]
+    if not len(power):
+        return None
+    power = power[power > power.mean() * 10 ** (_RELATIVE_GATE_LU / 10)]
+    return _OFFSET_LUFS + 10 * math.log10(float(power.mean()))
 
 
-def _lufs(power: float) -> float:
-    return _OFFSET_LUFS + 10 * math.log10(power)
-
-
-def _k_weighting(
-    frequencies_hz: np.ndarray[tuple[int], np.dtype[np.float64]], rate_hz: int
-) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
+def _k_weighting(frequencies_hz: NDArray[np.float64], rate_hz: int) -> _Response:
     """Return the response of the two filters of BS.1770, at any sample rate.
 
     The standard gives coefficients for 48 kHz only. These are the analogue filters they stand for
@@ -66,16 +59,16 @@ def _k_weighting(
     k, q = math.tan(math.pi * 38.13547087602444 / rate_hz), 0.5003270373238773
     a0 = 1 + k / q + k * k
     high_pass = _biquad(delay, (a0, -2 * a0, a0), (a0, 2 * (k * k - 1), 1 - k / q + k * k))
-    response: np.ndarray[tuple[int], np.dtype[np.complex128]] = shelf * high_pass
+    response: _Response = shelf * high_pass
     return response
 
 
 def _biquad(
-    delay: np.ndarray[tuple[int], np.dtype[np.complex128]],
+    delay: _Response,
     b: tuple[float, float, float],
     a: tuple[float, float, float],
-) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
-    response: np.ndarray[tuple[int], np.dtype[np.complex128]] = (
-        b[0] + b[1] * delay + b[2] * delay**2
-    ) / (a[0] + a[1] * delay + a[2] * delay**2)
+) -> _Response:
+    response: _Response = (b[0] + b[1] * delay + b[2] * delay**2) / (
+        a[0] + a[1] * delay + a[2] * delay**2
+    )
     return response

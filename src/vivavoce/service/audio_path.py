@@ -30,6 +30,7 @@ class AudioPath:
     """Join, trim, stretch, resample, level, encode, each only where needed.
 
     Not thread-safe; one per answer.
+
     Nothing comes out before something audible went in, so that a silent answer can still fail
     with a proper status.
     """
@@ -98,16 +99,16 @@ class AudioPath:
         Raises:
             SynthesisFailed: all of it was silence.
         """
-        if not self._audible:
-            raise SynthesisFailed(
-                "The engine made no sound for this text. Reword it, or try another voice."
-            )
         rest = []
         for index, stage in enumerate(self._stages):
             samples = stage.flush()
             for later in self._stages[index + 1 :]:
                 samples = later.feed(samples)
             rest.append(self._encode(samples))
+        if not self._audible or not self._samples_out:  # all may have been trimmed
+            raise SynthesisFailed(
+                "The engine made no sound for this text. Reword it, or try another voice."
+            )
         return self._release(b"".join(rest) + self._encoder.flush())
 
     def seal(self, head: bytearray, total_bytes: int) -> None:

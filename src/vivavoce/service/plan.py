@@ -16,7 +16,7 @@ from vivavoce.service.order import (
     ignored_wishes,
     prepare_text,
 )
-from vivavoce.types import Need, SpeechRequest
+from vivavoce.types import Need, SpeechRequest, Timestamps
 
 if TYPE_CHECKING:
     from vivavoce.audio.formats import AudioFormat
@@ -42,7 +42,8 @@ class CacheRules:
 class Plan:
     """An order as it will be fulfilled.
 
-    `request` is what the engine is asked; its `reference` is still missing for a clip. `key` tells
+    `request` is what the engine is asked; its `reference` is still missing for a clip.
+    `loudness_lufs` is what the voice is brought to; None leaves it as it is. `key` tells
     the audio from all other; two plans of one key differ in nothing that is heard but, without a
     seed of the client's, the seed. `cached`: it may be looked up and remembered.
     """
@@ -55,6 +56,7 @@ class Plan:
     language: str | None
     transcript: str | None
     request: SpeechRequest
+    loudness_lufs: float | None
     ignored: tuple[str, ...]
     key: str
     cached: bool
@@ -65,7 +67,13 @@ class Plan:
         return not self.order.whole
 
 
-def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRules) -> Plan:
+def make_plan(
+    order: SpeechOrder,
+    models: Models,
+    voices: Voices,
+    rules: CacheRules,
+    usual_loudness_lufs: float | None = None,
+) -> Plan:
     """Decide everything that can be decided without an engine. Quick; wakes nothing.
 
     Raises:
@@ -78,7 +86,7 @@ def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRu
     audio_format, rate_hz = choose_format(order)
     language = choose_language(order, info)
     request = SpeechRequest(
-        prepare_text(order.text, language, info),
+        prepare_text(order.text, language, info, apart=order.timestamps is not Timestamps.NONE),
         voice,
         secrets.randbelow(MAX_SEED + 1) if order.seed is None else order.seed,
         language,
@@ -86,7 +94,10 @@ def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRu
         sampling=order.sampling,
         max_new_tokens=order.max_new_tokens,
         whole=order.whole,
+        word_times=order.timestamps is Timestamps.WORD,
     )
+    loudness = usual_loudness_lufs if order.loudness is None else order.loudness
+    loudness_lufs = None if loudness == "off" else loudness
     transcript = choose_transcript(order) if need is Need.CLONE else None
     return Plan(
         order=order,
@@ -97,8 +108,9 @@ def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRu
         language=language,
         transcript=transcript,
         request=request,
+        loudness_lufs=loudness_lufs,
         ignored=_ignored(order, model, rules),
-        key=audio_key(order, model, request, rate_hz, transcript),
+        key=audio_key(order, model, request, rate_hz, loudness_lufs, transcript),
         cached=_cached(order, rules),
     )
 

@@ -81,5 +81,5 @@ class Timeline:
         words = words_of(text)
         if len(self._spans) == len(words):
             return list(zip(words, self._spans, strict=True))
-        samples = np.concatenate(self._samples)[:length] if self._samples else np.zeros(length)
+        samples = np.concatenate(self._samples)[:length]
         return list(zip(words, guess_words(words, samples, self._rate_hz), strict=True))

@@ -12,6 +12,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,17 +57,15 @@ def guess_words(words: Sequence[str], samples: Samples, rate_hz: int) -> list[tu
 
 
 def _loud(
-    frames: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    frames: NDArray[np.float32],
+) -> NDArray[np.bool_]:
     levels = np.sqrt(np.mean(frames**2, axis=1))
     smooth = np.convolve(levels, np.ones(3) / 3, "same")
-    loud: np.ndarray[tuple[int], np.dtype[np.bool_]] = smooth >= _SILENT * smooth.max()
+    loud: NDArray[np.bool_] = smooth >= _SILENT * smooth.max()
     return loud
 
 
-def _silences(
-    loud: np.ndarray[tuple[int], np.dtype[np.bool_]], first: int, end: int
-) -> list[tuple[int, int]]:
+def _silences(loud: NDArray[np.bool_], first: int, end: int) -> list[tuple[int, int]]:
     """Return the pauses between the first sound and the last, in frames."""
     at = np.flatnonzero(loud[first:end]) + first
     shortest = round(_SHORTEST_PAUSE_S / _FRAME_S)
@@ -75,7 +74,7 @@ def _silences(
 
 def _speaking(
     frames: int, first: int, end: int, silences: list[tuple[int, int]]
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+) -> NDArray[np.int64]:
     speaking = np.zeros(frames, np.int64)
     speaking[first:end] = 1
     for start, stop in silences:
@@ -87,7 +86,7 @@ def _match(
     words: Sequence[str],
     weights: list[int],
     silences: list[tuple[int, int]],
-    clock: np.ndarray[tuple[int], np.dtype[np.int64]],
+    clock: NDArray[np.int64],
 ) -> list[_Gap]:
     """Find the words before which there are pauses; the longest pause chooses first."""
     spoken = [total / sum(weights) * int(clock[-1]) for total in accumulate(weights)]
@@ -110,7 +109,7 @@ def _share(
     one: _Gap,
     other: _Gap,
     weights: list[int],
-    clock: np.ndarray[tuple[int], np.dtype[np.int64]],
+    clock: NDArray[np.int64],
 ) -> list[tuple[int, int]]:
     """Share the time between two gaps among the words between them."""
     mine = weights[one.word : other.word]

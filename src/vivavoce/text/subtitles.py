@@ -64,9 +64,7 @@ def _cues(segment: TimedSegment) -> Iterator[_Cue]:
 def _clock(seconds: float, comma: str) -> str:
     milliseconds = round(1000 * seconds)
     minutes, rest = divmod(milliseconds, 60_000)
-    return (
-        f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{comma}{rest % 1000:03}"
-    )
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{comma}{rest % 1000:03}"
 
 
 def _escape(text: str) -> str:

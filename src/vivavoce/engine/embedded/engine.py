@@ -10,7 +10,13 @@ import numpy as np
 
 from vivavoce.engine.base import Engine, GeneratedSpeech
 from vivavoce.engine.embedded.catalog import SAMPLE_RATE_HZ, describe
-from vivavoce.engine.embedded.network import FRAME_SAMPLES, WordSpans, load_hibari, speak, word_spans
+from vivavoce.engine.embedded.network import (
+    FRAME_SAMPLES,
+    WordSpans,
+    load_hibari,
+    speak,
+    word_spans,
+)
 from vivavoce.engine.embedded.turns import Turns
 from vivavoce.errors import EngineUnavailable, SynthesisFailed
 from vivavoce.types import AudioChunk

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 FRAME_SAMPLES = 300
 """The network's output step, 12.5 ms."""
 
-_PUNCTUATION = ",.;:!?—…\"“”() "
+_PUNCTUATION = ',.;:!?—…"“”() '
 _DURATIONS = b"/Clip_output_0"
 _DURATION_SAMPLES = 600  # what durations are counted in, 25 ms
 

@@ -18,6 +18,7 @@ def audio_key(
     model: Model,
     request: SpeechRequest,
     rate_hz: int,
+    loudness_lufs: float | None,
     transcript: str | None,
 ) -> str:
     """Return SHA-256, in hex, over everything that changes the bytes.
@@ -39,6 +40,9 @@ def audio_key(
         order.format,
         rate_hz,
         order.speed,
+        order.trim,
+        loudness_lufs,
+        order.timestamps.value,
         None if order.clip is None else hashlib.sha256(order.clip).hexdigest(),
         transcript,
     )
