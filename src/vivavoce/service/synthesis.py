@@ -124,10 +124,10 @@ class Studio:
     references: ReferenceReader
     metrics: Metrics
     request_timeout_s: float
-    levels: Levels = field(default_factory=Levels)
     encoding: Executor = field(
         default_factory=lambda: ThreadPoolExecutor(os.cpu_count() or 2, "encode")
     )
+    levels: Levels = field(default_factory=Levels)
 
     def close(self) -> None:
         """Let go of the threads."""
