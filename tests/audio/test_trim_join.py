@@ -79,7 +79,9 @@ SEGMENTS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(ends=SEGMENTS, cuts=st.lists(st.integers(1, 990), max_size=6, unique=True).map(sorted))
-def test_no_join_jumps_and_only_joins_change(ends: list[tuple[float, float]], cuts: list[int]) -> None:
+def test_no_join_jumps_and_only_joins_change(
+    ends: list[tuple[float, float]], cuts: list[int]
+) -> None:
     """Segments that begin and end anywhere, as straight lines: what else changes is a fault."""
     segments = [np.linspace(a, b, 1000).astype(np.float32) for a, b in ends]
     joined = join(segments, cuts)

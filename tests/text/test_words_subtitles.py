@@ -52,7 +52,9 @@ def timed(text: str, start_s: float) -> TimedSegment:
 
 
 def as_ffmpeg_reads(content: str, format_name: str) -> list[tuple[float, float, str]]:
-    with av.open(io.BytesIO(content.encode()), format={"vtt": "webvtt"}.get(format_name, "srt")) as f:
+    with av.open(
+        io.BytesIO(content.encode()), format={"vtt": "webvtt"}.get(format_name, "srt")
+    ) as f:
         stream = f.streams[0]
         return [
             (
@@ -81,7 +83,9 @@ def test_another_library_reads_them(format_name: str) -> None:
 @pytest.mark.parametrize("format_name", SUBTITLE_FORMATS)
 def test_long_segments_are_several_cues_that_follow_each_other(format_name: str) -> None:
     cues = as_ffmpeg_reads(subtitles([timed(LONG.strip(), 1.0)], format_name), format_name)
-    texts = [text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") for *_, text in cues]
+    texts = [
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") for *_, text in cues
+    ]
     assert " ".join(texts) == LONG.strip()
     assert all(len(text) <= MAX_CUE_CHARS for text in texts)
     assert min(map(len, texts)) > MAX_CUE_CHARS / 2

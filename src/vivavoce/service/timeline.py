@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vivavoce.service.word_times import guess_words
+from vivavoce.service.word_times import end_at_pauses, guess_words
 from vivavoce.text.words import words_of
 from vivavoce.types import TimedSegment, TimedWord, Timestamps
 
@@ -46,7 +46,7 @@ class Timeline:
         else:
             self._zeros += len(chunk.samples)
         self._heard += len(chunk.samples)
-        if self._words and not self._spans:
+        if self._words:
             self._samples.append(chunk.samples)
 
     def end(self, cut_samples: int, duration_s: float) -> None:
@@ -78,8 +78,9 @@ class Timeline:
     def _timed_words(self, text: str, length: int) -> list[tuple[str, tuple[int, int]]]:
         if not self._words:
             return []
-        words = words_of(text)
+        words, samples = words_of(text), np.concatenate(self._samples)[:length]
         if len(self._spans) == len(words):
-            return list(zip(words, self._spans, strict=True))
-        samples = np.concatenate(self._samples)[:length]
-        return list(zip(words, guess_words(words, samples, self._rate_hz), strict=True))
+            spans = end_at_pauses(self._spans, samples, self._rate_hz)
+        else:
+            spans = guess_words(words, samples, self._rate_hz)
+        return list(zip(words, spans, strict=True))

@@ -1,8 +1,8 @@
-"""When each word of a segment is spoken, guessed from its text and its sound.
+"""When each word of a segment is spoken: guessed from its text and sound, or only made precise.
 
-For engines that do not know it themselves. Words take time by their letters, but only of the time
-in which there is sound; a pause is taken for the nearest end of a clause. How far off that is:
-docs/times.md.
+Guessed, for engines that do not know it themselves: words take time by their letters, but only of
+the time in which there is sound; a pause is taken for the nearest end of a clause. How far off that
+is: docs/times.md.
 """
 
 from __future__ import annotations
@@ -45,8 +45,7 @@ def guess_words(words: Sequence[str], samples: Samples, rate_hz: int) -> list[tu
     if frames < len(words) or not words:
         at = np.linspace(0, len(samples), len(words) + 1).astype(int).tolist()
         return list(pairwise(at))
-    loud = _loud(samples[: frames * hop].reshape(frames, hop))
-    first, end = int(loud.argmax()), frames - int(loud[::-1].argmax())
+    loud, first, end = _loud(samples, hop)
     weights = [1 + sum(map(str.isalnum, word)) for word in words]
     silences = _silences(loud, first, end)
     clock = np.concatenate(([0], np.cumsum(_speaking(frames, first, end, silences))))
@@ -56,13 +55,32 @@ def guess_words(words: Sequence[str], samples: Samples, rate_hz: int) -> list[tu
     return [(start * hop, stop * hop) for start, stop in spans]
 
 
-def _loud(
-    frames: NDArray[np.float32],
-) -> NDArray[np.bool_]:
+def end_at_pauses(
+    spans: Sequence[tuple[int, int]], samples: Samples, rate_hz: int
+) -> list[tuple[int, int]]:
+    """Return where words begin and end as an engine told, in samples, but with pauses left out.
+
+    What an engine calls a word's last sound may go on into the silence after it. Where a word ends
+    in a pause, it ends when that begins, and the next one begins when it is over.
+    """
+    hop = round(_FRAME_S * rate_hz)
+    if len(samples) < hop:
+        return list(spans)
+    precise = [list(span) for span in spans]
+    for start, end in ((a * hop, b * hop) for a, b in _silences(*_loud(samples, hop))):
+        for one, other in pairwise(precise):
+            if one[0] < start < one[1] <= end < other[1]:
+                one[1], other[0] = start, end
+    return [(start, end) for start, end in precise]
+
+
+def _loud(samples: Samples, hop: int) -> tuple[NDArray[np.bool_], int, int]:
+    """Return which frames are loud; the first that is, and the end of the last."""
+    frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
     levels = np.sqrt(np.mean(frames**2, axis=1))
     smooth = np.convolve(levels, np.ones(3) / 3, "same")
     loud: NDArray[np.bool_] = smooth >= _SILENT * smooth.max()
-    return loud
+    return loud, int(loud.argmax()), len(loud) - int(loud[::-1].argmax())
 
 
 def _silences(loud: NDArray[np.bool_], first: int, end: int) -> list[tuple[int, int]]:
