@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+from itertools import pairwise
 
 import av
 import pytest
@@ -52,9 +54,8 @@ def timed(text: str, start_s: float) -> TimedSegment:
 
 
 def as_ffmpeg_reads(content: str, format_name: str) -> list[tuple[float, float, str]]:
-    with av.open(
-        io.BytesIO(content.encode()), format={"vtt": "webvtt"}.get(format_name, "srt")
-    ) as f:
+    name = "webvtt" if format_name == "vtt" else "srt"
+    with av.open(io.BytesIO(content.encode()), format=name) as f:
         stream = f.streams[0]
         return [
             (
@@ -83,14 +84,12 @@ def test_another_library_reads_them(format_name: str) -> None:
 @pytest.mark.parametrize("format_name", SUBTITLE_FORMATS)
 def test_long_segments_are_several_cues_that_follow_each_other(format_name: str) -> None:
     cues = as_ffmpeg_reads(subtitles([timed(LONG.strip(), 1.0)], format_name), format_name)
-    texts = [
-        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") for *_, text in cues
-    ]
+    texts = [html.unescape(text) for *_, text in cues]
     assert " ".join(texts) == LONG.strip()
     assert all(len(text) <= MAX_CUE_CHARS for text in texts)
     assert min(map(len, texts)) > MAX_CUE_CHARS / 2
     assert cues[0][0] == 1.0
-    for (_, end, _), (start, *_) in zip(cues, cues[1:], strict=False):
+    for (_, end, _), (start, *_) in pairwise(cues):
         assert end == pytest.approx(start, abs=0.002)
 
 
