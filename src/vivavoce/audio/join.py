@@ -14,7 +14,7 @@ from vivavoce.types import Samples
 JUMP_LIMIT = 0.02
 """-34 dBFS. Speech itself jumps more, in the middle of sounds, where it is heard as sound."""
 
-_SPREAD_S = 0.005
+SPREAD_S = 0.005
 
 
 def fall(start: float, length: int) -> Samples:
@@ -28,7 +28,7 @@ def silence_after(last: float, length: int, rate_hz: int) -> Samples:
     """Return a pause, shape [length], for what ended with the sample `last`."""
     pause = np.zeros(length, np.float32)
     if abs(last) > JUMP_LIMIT:
-        bridge = fall(last, min(length, round(_SPREAD_S * rate_hz)))
+        bridge = fall(last, min(length, round(SPREAD_S * rate_hz)))
         pause[: len(bridge)] = bridge
     return pause
 
@@ -37,7 +37,7 @@ class Join:
     """Lets samples through; where a segment begins with a jump over `JUMP_LIMIT`, evens it out."""
 
     def __init__(self, rate_hz: int) -> None:
-        self._spread = round(_SPREAD_S * rate_hz)
+        self._spread = round(SPREAD_S * rate_hz)
         self._segment: int | None = None
         self._last = 0.0
         self._bridge: Samples = np.zeros(0, np.float32)

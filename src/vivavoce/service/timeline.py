@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vivavoce.audio.join import SPREAD_S
 from vivavoce.service.word_times import end_at_pauses, guess_words
 from vivavoce.text.words import words_of
 from vivavoce.types import TimedSegment, TimedWord, Timestamps
@@ -57,8 +58,9 @@ class Timeline:
         if self._segment is None:
             return
         segment = self._segments[self._segment]
-        # An engine that was stopped in the middle of a segment made no pause.
-        pause = min(self._zeros, round(segment.pause_s * self._rate_hz))
+        pause = round(segment.pause_s * self._rate_hz)
+        if self._zeros < pause - round(SPREAD_S * self._rate_hz):
+            pause = self._zeros  # the engine was stopped before it came to the pause
         length = self._heard - self._start - pause
 
         def at(sample: int) -> float:
