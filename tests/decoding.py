@@ -20,6 +20,8 @@ DECODED_BY = {
     "flac": "miniaudio (dr_flac)",
     "wav": "wave",
     "pcm": "numpy",
+    "g711_ulaw": "soundfile (libsndfile)",
+    "g711_alaw": "soundfile (libsndfile)",
 }
 
 
@@ -32,6 +34,16 @@ def decode(data: bytes, format_name: str, sample_rate_hz: int = 24000) -> np.nda
             assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
             assert file.getframerate() == sample_rate_hz
             return decode(file.readframes(file.getnframes()), "pcm")
+    if format_name.startswith("g711_"):
+        samples, _ = soundfile.read(
+            io.BytesIO(data),
+            dtype="float32",
+            format="RAW",
+            subtype={"g711_ulaw": "ULAW", "g711_alaw": "ALAW"}[format_name],
+            channels=1,
+            samplerate=sample_rate_hz,
+        )
+        return samples
     if format_name in ("opus", "ogg"):
         samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
         assert rate == sample_rate_hz

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vivavoce.audio.encode import to_int16
+from vivavoce.audio.join import Join
 from vivavoce.audio.stretch import Stretch
 from vivavoce.engine.fake import CHARS_PER_CHUNK, CHUNK_SAMPLES, tone
 from vivavoce.text.segment import segment
@@ -20,7 +21,8 @@ def fake_samples(
         tone(piece, voice, seed, max(1, len(piece.text) // CHARS_PER_CHUNK) * CHUNK_SAMPLES)
         for piece in segment(text, "en", 400, 100)
     ]
-    samples = np.concatenate(tones)
+    join = Join(24000)  # tones of two segments hardly ever meet
+    samples = np.concatenate([join.feed(each, number) for number, each in enumerate(tones)])
     if speed == 1.0:
         return samples
     stretch = Stretch(speed, 24000)

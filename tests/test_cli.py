@@ -467,3 +467,25 @@ def test_the_installed_command_is_the_same() -> None:
     command = Path(sys.executable).parent / "vivavoce"
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"vivavoce {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"), [("srt", "1\n00:00:00,000 --> "), ("vtt", "WEBVTT\n")]
+)
+def test_subtitles_come_with_the_speech(ending: str, begins: str) -> None:
+    said = vivavoce("say", TEXT, "-o", "hello.wav", "--subtitles", f"hello.{ending}")
+    assert said.returncode == 0, said.stderr
+    written = Path(f"hello.{ending}").read_text()
+    assert written.startswith(begins)
+    assert written.endswith(f"{TEXT}\n")
+    seconds = SAMPLES / SAMPLE_RATE_HZ
+    assert f" --> 00:00:{seconds:06.3f}" in written.replace(",", ".")
+    assert files() == {"hello.wav", f"hello.{ending}"}
+
+
+@pytest.mark.parametrize("name", ["hello.txt", "nowhere/hello.srt"])
+def test_subtitles_that_cannot_be_written_stop_it_before_it_speaks(name: str) -> None:
+    said = vivavoce("say", TEXT, "-o", "hello.wav", "--subtitles", name)
+    assert said.returncode == 1
+    assert b"Traceback" not in said.stderr
+    assert files() == set()

@@ -32,6 +32,7 @@ GIVEN = {
     "VOICE_CACHE_MAX": ("0", 0),
     "MAX_UPLOAD_BYTES": ("2048", 2048),
     "MAX_REFERENCE_SECONDS": ("10", 10.0),
+    "LOUDNESS": ("-16", -16.0),
     "MAX_INPUT_CHARS": ("100", 100),
     "MAX_BODY_BYTES": ("2048", 2048),
     "UNKNOWN_MODEL": ("default", "default"),
@@ -109,6 +110,8 @@ IMPOSSIBLE = [
     ("AUDIO_CACHE_MAX", "-1"),
     ("AUDIO_CACHE_MB", "0"),
     ("AUDIO_CACHE_URL", "http://127.0.0.1"),
+    ("LOUDNESS", "-41"),
+    ("LOUDNESS", "-3"),
     ("LOG_LEVEL", "loud"),
     ("LOG_FORMAT", "xml"),
 ]

@@ -55,7 +55,7 @@ class Bare:
         path = AudioPath(format_name, rate_hz, plan.sample_rate_hz, 1.0)
         for chunk in self._engine.speak(plan.request):
             for start in range(0, len(chunk.samples), length):
-                if data := path.feed(chunk.samples[start : start + length]):
+                if data := path.feed(chunk.samples[start : start + length], chunk.segment):
                     first_s = first_s or time.perf_counter() - began
                     parts.append(data)
         parts.append(path.flush())

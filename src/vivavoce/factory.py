@@ -143,6 +143,7 @@ def build_service(settings: Settings) -> SpeechService:
             unseeded=settings.cache_unseeded,
             clones=settings.cache_clones,
         ),
+        settings.loudness_lufs or None,
     )
     watch(metrics, service)
     return service

@@ -353,6 +353,17 @@ class Settings(BaseSettings):
             description="Longest reference clip, in seconds.",
         ),
     ] = 60.0
+    loudness_lufs: Annotated[
+        float,
+        Field(
+            alias="LOUDNESS",
+            ge=-40,
+            le=0,
+            allow_inf_nan=False,
+            description="LUFS that every voice is brought to, -40 to -10; 0 leaves voices as they "
+            "are. A request's loudness field overrides it.",
+        ),
+    ] = 0.0
     max_input_chars: Annotated[
         int,
         Field(
@@ -445,6 +456,13 @@ class Settings(BaseSettings):
     def _split_keys(cls, value: Any) -> Any:
         # Empty parts stay, to be refused: a key that was not filled in must not open the server.
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("loudness_lufs")
+    @classmethod
+    def _leave_headroom(cls, value: float) -> float:
+        if -10 < value < 0:
+            raise ValueError("Speech has no room to be louder than -10 LUFS; 0 means off")
+        return value
 
     @field_validator("voice_aliases", mode="before")
     @classmethod

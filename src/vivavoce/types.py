@@ -113,7 +113,7 @@ class SpeechRequest:
     1 (takes `Capabilities.blends`). `max_new_tokens` bounds the frames, as the client wishes. With
     `whole` nobody hears the answer before its end: a segment that went wrong may be made again.
     With `live` there are no segments: the text is pushed into the stream while it is spoken, which
-    takes `Capabilities.live`.
+    takes `Capabilities.live`. With `word_times` chunks tell where words are, if the engine knows.
     """
 
     segments: tuple[Segment, ...]
@@ -127,14 +127,47 @@ class SpeechRequest:
     whole: bool = False
     live: bool = False
     blend: tuple[tuple[str, float], ...] = ()
+    word_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """The next piece of a stream: float32 samples, shape [n], n > 0, of segment `segment`."""
+    """The next piece of a stream: float32 samples, shape [n], n > 0, of segment `segment`.
+
+    `words` tells where each blank-separated word of the segment's text begins and ends, in samples
+    from the segment's first. Empty in all chunks but its first, and where nobody knows or asked.
+    """
 
     samples: Samples
     segment: int
+    words: tuple[tuple[int, int], ...] = ()
+
+
+class Timestamps(StrEnum):
+    """Which times somebody wants with the audio; with the finer ones come the coarser."""
+
+    NONE = "none"
+    SEGMENT = "segment"
+    WORD = "word"
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word of the text as it was spoken, and when, in seconds from the answer's beginning."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimedSegment:
+    """A segment's text as it was spoken, and when, without the pause after it; see `TimedWord`."""
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[TimedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

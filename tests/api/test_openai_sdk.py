@@ -209,8 +209,10 @@ def test_a_seed_is_chosen_and_told_when_none_is_given(client: openai.OpenAI) -> 
     assert answers[0].content == fake_pcm(seed=seeds[0])
 
 
-@pytest.mark.parametrize("response_format", FORMATS)
-@pytest.mark.parametrize("rate_hz", [16000, 48000])
+@pytest.mark.parametrize(
+    ("response_format", "rate_hz"),
+    [(name, rate) for name in FORMATS for rate in (16000, 48000) if "g711" not in name],
+)
 def test_other_sample_rates(client: openai.OpenAI, response_format: str, rate_hz: int) -> None:
     fields = request(response_format, sample_rate=rate_hz)
     answer = client.audio.speech.create(**fields)

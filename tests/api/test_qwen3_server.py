@@ -97,6 +97,29 @@ def test_it_lists_its_speakers_and_checkpoints(server: Server) -> None:
     assert str(speaking_checkpoint("base").parent) not in json.dumps(server.health())
 
 
+def test_asked_for_times_each_sentence_is_spoken_by_itself_and_no_join_clicks(
+    server: Server,
+) -> None:
+    """Random weights end anywhere, in full voice: without the joins all of this would jump."""
+    sentences = [f"This is number {n}." for n in range(12)]
+    text = "\n\n".join(" ".join(sentences[i : i + 3]) for i in range(0, 12, 3))
+    body = {"input": text, "voice": "vivian", "seed": 7, "response_format": "pcm"}
+    answer = httpx.post(
+        f"{server.url}/v1/audio/speech/timestamps", json={**body, "max_new_tokens": 400}, timeout=60
+    )
+    timed = answer.json()
+    samples = decode(base64.b64decode(timed["audio"]), "pcm")
+    assert [segment["text"] for segment in timed["segments"]] == sentences
+    assert [word["word"] for word in timed["words"]] == text.split()
+    edges = [edge for segment in timed["segments"] for edge in (segment["start"], segment["end"])]
+    assert edges[-1] == pytest.approx(len(samples) / 24000, abs=1e-5)
+    borders = [round(edge * 24000) for edge in edges[1:-1]]
+    jumps = [abs(samples[at] - samples[at - 1]) for at in borders]
+    assert max(jumps) < 0.0201
+    frames = [(end - start) / 0.08 for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    assert frames == pytest.approx(np.rint(frames), abs=0.001)
+
+
 def test_the_length_is_what_the_codes_say(client: openai.OpenAI) -> None:
     answer = client.audio.speech.create(
         model="tts-1",

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.service.cache.entry import FORMAT_VERSION, CachedAudio, pack, unpack
+from vivavoce.types import TimedSegment, TimedWord
 
 ENTRIES = st.builds(
     CachedAudio,
@@ -18,6 +19,19 @@ ENTRIES = st.builds(
     duration_s=st.floats(min_value=0, allow_nan=False),
     input_tokens=st.integers(0, 10**6),
     output_tokens=st.integers(0, 10**6),
+    timed=st.lists(
+        st.builds(
+            TimedSegment,
+            st.text(max_size=20),
+            st.floats(0, 100),
+            st.floats(0, 100),
+            st.lists(
+                st.builds(TimedWord, st.text(max_size=9), st.floats(0, 9), st.floats(0, 9)),
+                max_size=2,
+            ).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 ENTRY = CachedAudio(b"ID3" + bytes(range(256)), 7, 1.5, 12, 34)
 

@@ -17,7 +17,7 @@ from vivavoce.service.order import SpeechOrder
 from vivavoce.service.plan import CacheRules, make_plan
 from vivavoce.service.room import Room
 from vivavoce.service.voices import Voices
-from vivavoce.types import SamplingControls
+from vivavoce.types import SamplingControls, Timestamps
 
 if TYPE_CHECKING:
     from vivavoce.service.model import Model
@@ -46,6 +46,9 @@ HEARD: dict[str, st.SearchStrategy[Any]] = {
     "sample_rate_hz": st.sampled_from([16000, 24000, 48000]),
     "language": st.sampled_from([None, "en", "zh"]),
     "instructions": st.none() | WORDS,
+    "trim": st.booleans(),
+    "loudness": st.sampled_from([None, -23.0, -16.0]),
+    "timestamps": st.sampled_from(Timestamps),
     "seed": st.none() | st.integers(0, 2**32 - 1),
     "sampling": SAMPLING,
     "max_new_tokens": st.none() | st.integers(1, 10_000),

@@ -15,9 +15,10 @@ from starlette.responses import Response
 
 from vivavoce.api.errors import AnswerCut, error_body
 from vivavoce.api.gone import CLIENT_CLOSED_REQUEST, ClientGone, unless_gone
-from vivavoce.errors import VivavoceError
+from vivavoce.errors import InvalidRequest, VivavoceError
 from vivavoce.service.record import timing
 from vivavoce.service.speech import CacheResult
+from vivavoce.types import Timestamps
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from vivavoce.api.schemas import SpeechFields
     from vivavoce.service.order import SpeechOrder
     from vivavoce.service.speech import Speech, SpeechService
+    from vivavoce.types import TimedSegment
 
 log = structlog.get_logger("vivavoce.api")
 
@@ -53,6 +55,12 @@ async def answer(
     Raises:
         VivavoceError: it failed before that, or with a whole answer at any time.
     """
+    if order.timestamps is not Timestamps.NONE and body.stream_format == "audio":
+        raise InvalidRequest(
+            "There is no place for timestamps in audio. Send stream_format sse, or the request to "
+            "/v1/audio/speech/timestamps.",
+            param="timestamps",
+        )
     order = replace(order, traceparent=request.headers.get("traceparent"))
     try:
         speech = await unless_gone(request.receive, service.begin(order))
@@ -135,11 +143,16 @@ class Streamed(Response):
 
 async def _events(speech: Speech) -> AsyncGenerator[bytes]:
     """Yield server-sent events; a failure is the last one, in a form OpenAI's readers raise."""
+    told = 0
     try:
         async with aclosing(speech.parts()) as parts:
             async for part in parts:
                 audio = base64.b64encode(part).decode("ascii")
                 yield _event({"type": "speech.audio.delta", "audio": audio})
+                for number in range(told, len(speech.made.timed)):
+                    times = timed_json(speech.made.timed[number : number + 1], number)
+                    yield _event({"type": "speech.audio.timestamps", **times})
+                    told = number + 1
     except VivavoceError as exc:
         log.error("answer cut", code=exc.code, reason=exc.message)
         yield _event({"type": "speech.audio.error", **error_body(exc)})
@@ -151,6 +164,20 @@ async def _events(speech: Speech) -> AsyncGenerator[bytes]:
         "total_tokens": usage.total_tokens,
     }
     yield _event({"type": "speech.audio.done", "usage": counted})
+
+
+def timed_json(timed: list[TimedSegment], first_id: int = 0) -> dict[str, Any]:
+    """Return times as OpenAI's transcriptions tell them; `words` only where words are timed."""
+    segments = [
+        {"id": number, "start": part.start_s, "end": part.end_s, "text": part.text}
+        for number, part in enumerate(timed, first_id)
+    ]
+    words = [
+        {"word": word.text, "start": word.start_s, "end": word.end_s}
+        for part in timed
+        for word in part.words
+    ]
+    return {"segments": segments, **({"words": words} if words else {})}
 
 
 def _event(data: dict[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ from vivavoce.api.middleware import BodyLimit, RequestContext
 from vivavoce.api.operation import operation_router
 from vivavoce.api.plain_streams import plain_streams_router
 from vivavoce.api.speech import speech_router
+from vivavoce.api.timestamps import timestamps_router
 from vivavoce.api.voices import IMPORT_PATH, VOICES_PATH, voices_router
 from vivavoce.service.consents import Consents
 from vivavoce.service.voice_maker import VoiceMaker, VoiceRules
@@ -74,6 +75,7 @@ def create_app(
     consents = Consents(service.studio.voice_store, maker)
     routers = (
         (speech_router(service, limits), "audio"),
+        (timestamps_router(service, limits), "audio"),
         (plain_streams_router(service, limits), "audio"),
         (clone_router(service, limits), "audio"),
         (voices_router(service, maker, limits), "voices"),

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from vivavoce.api.answer import Streamed, answer, answer_headers
 from vivavoce.api.gone import CLIENT_CLOSED_REQUEST, ClientGone, unless_gone
+from vivavoce.api.schemas import SpeechBody
 from vivavoce.api.speech import ERROR, REQUEST_CONTENT, RESPONSES, read_body
 from vivavoce.audio.formats import PCM_SAMPLE_RATE_HZ
 from vivavoce.errors import VivavoceError
@@ -26,13 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from vivavoce.api.limits import ApiLimits
-    from vivavoce.api.schemas import SpeechBody
     from vivavoce.service.order import SpeechOrder
     from vivavoce.service.speech import Speech, SpeechService
 
 log = structlog.get_logger("vivavoce.api")
 
-_NO_CHOICE = ("response_format", "stream_format", "stream")
+_NO_CHOICE = ("response_format", "stream_format", "stream", "timestamps")
 """Fields of /audio/speech that these routes answer for themselves."""
 
 
@@ -74,12 +74,17 @@ def plain_streams_router(service: SpeechService, limits: ApiLimits) -> APIRouter
 
     async def _order(request: Request, decided: tuple[str, ...]) -> tuple[SpeechBody, SpeechOrder]:
         """Return what was sent, and what is asked for; `decided` names the fields not heeded."""
-        body = await read_body(request, limits.max_input_chars)
+        body = await read_body(request, limits.max_input_chars, SpeechBody)
         sent = {name: getattr(body, name) for name in decided if name in body.model_fields_set}
         plain = body.model_copy(
-            update={"response_format": "pcm", "stream_format": "audio", "stream": None}
+            update={
+                "response_format": "pcm",
+                "stream_format": "audio",
+                "stream": None,
+                "timestamps": "none",
+            }
         )
-        usual = {"response_format": "pcm", "stream": True}
+        usual = {"response_format": "pcm", "stream": True, "timestamps": "none"}
         ignored = {n: v for n, v in sent.items() if v is not None and usual.get(n) != v}
         assert plain.model_extra is not None
         plain.model_extra.update(ignored)  # named in the answer's X-Vivavoce-Ignored

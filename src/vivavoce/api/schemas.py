@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -11,7 +11,8 @@ from vivavoce.api.errors import short
 from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS
 from vivavoce.errors import InvalidRequest
 from vivavoce.service.order import MAX_SEED, SpeechOrder
-from vivavoce.types import SamplingControls
+from vivavoce.text.subtitles import SUBTITLE_FORMATS
+from vivavoce.types import SamplingControls, Timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,10 @@ _WANTED = {
     "top_p": "a number over 0, at most 1",
     "repetition_penalty": "a number from 0.5 to 2",
     "max_new_tokens": "a whole number from 2 to 8192",
+    "trim": "true or false",
+    "loudness": "a number of LUFS from -40 to -10, or off",
+    "timestamps": f"one of {', '.join(Timestamps)}",
+    "subtitles": f"one of {', '.join(SUBTITLE_FORMATS)}",
     "sample_rate": "a whole number of Hz, such as 24000",
     "seed": f"a whole number from 0 to {MAX_SEED}",
 }
@@ -70,7 +75,7 @@ class SpeechFields(BaseModel):
         Field(max_length=_MAX_NAME_CHARS, description="A model's name; the default if left out."),
     ] = None
     response_format: Annotated[
-        Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "ogg"],
+        Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "ogg", "g711_ulaw", "g711_alaw"],
         BeforeValidator(_lower),
         Field(description="The audio's format."),
     ] = DEFAULT_FORMAT  # type: ignore[assignment]
@@ -103,7 +108,23 @@ class SpeechFields(BaseModel):
     language: Annotated[
         str | None, Field(max_length=_MAX_NAME_CHARS, description="auto, or such as en, English.")
     ] = None
-    sample_rate: Annotated[int | None, Field(description="Hz; 24000 if left out.")] = None
+    sample_rate: Annotated[
+        int | None, Field(description="Hz; 24000 if left out, 8000 for G.711.")
+    ] = None
+    trim: Annotated[
+        bool,
+        Field(description="Cut silence at the beginning and the end, but for 50 ms."),
+    ] = False
+    loudness: Annotated[
+        Annotated[float, Field(ge=-40, le=-10)] | Literal["off"] | None,
+        BeforeValidator(_lower),
+        Field(description="LUFS that the voice is brought to; the server's setting if left out."),
+    ] = None
+    timestamps: Annotated[
+        Literal["none", "segment", "word"],
+        BeforeValidator(_lower),
+        Field(description="Times that come with server-sent events."),
+    ] = "none"
     cache: Annotated[
         bool | None,
         Field(
@@ -154,6 +175,9 @@ class SpeechFields(BaseModel):
                 self.temperature, self.top_k, self.top_p, self.repetition_penalty
             ),
             max_new_tokens=self.max_new_tokens,
+            trim=self.trim,
+            loudness=self.loudness,
+            timestamps=Timestamps(self.timestamps),
             whole=whole,
             cache=self.cache,
         )
@@ -182,6 +206,21 @@ class SpeechBody(SpeechFields):
         return replace(self._order(whole), voice=self.voice, description=self.voice_description)
 
 
+class TimestampsBody(SpeechBody):
+    """Body of `POST /v1/audio/speech/timestamps`."""
+
+    timestamps: Annotated[
+        Literal["segment", "word"],
+        BeforeValidator(_lower),
+        Field(description="Times of segments only, or of words too."),
+    ] = "word"
+    subtitles: Annotated[
+        Literal["srt", "vtt"] | None,
+        BeforeValidator(_lower),
+        Field(description="Subtitles to send along, made of the times."),
+    ] = None
+
+
 class CloneBody(SpeechFields):
     """The fields of `POST /v1/audio/speech/clone` beside the clip; as a form all are text."""
 
@@ -201,14 +240,17 @@ class CloneBody(SpeechFields):
         return replace(self._order(whole), clip=clip, transcript=self.ref_text)
 
 
-def parse_speech_body(raw: bytes, max_input_chars: int) -> SpeechBody:
-    """Read and check a body.
+_Body = TypeVar("_Body", bound=SpeechBody)
+
+
+def parse_speech_body(raw: bytes, max_input_chars: int, kind: type[_Body]) -> _Body:
+    """Read and check a body of a kind.
 
     Raises:
         InvalidRequest: it is not JSON, or a field cannot be honoured; `param` names it.
     """
     try:
-        body = SpeechBody.model_validate_json(raw)
+        body = kind.model_validate_json(raw)
     except ValidationError as exc:
         raise explain(exc) from None
     _check_input(body.input, max_input_chars)

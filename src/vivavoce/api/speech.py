@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from vivavoce.service.speech import SpeechService
 
 
+_Body = TypeVar("_Body", bound=SpeechBody)
+
+
 def speech_router(service: SpeechService, limits: ApiLimits) -> APIRouter:
     """Return the route, bound to a service."""
     router = APIRouter()
@@ -29,14 +32,14 @@ def speech_router(service: SpeechService, limits: ApiLimits) -> APIRouter:
         openapi_extra={"requestBody": {"required": True, "content": REQUEST_CONTENT}},
     )
     async def create_speech(request: Request) -> Response:
-        body = await read_body(request, limits.max_input_chars)
+        body = await read_body(request, limits.max_input_chars, SpeechBody)
         order = body.order(whole=wants_whole(request, body))
         return await answer(request, service, order, body, limits.send_timeout_s)
 
     return router
 
 
-async def read_body(request: Request, max_input_chars: int) -> SpeechBody:
+async def read_body(request: Request, max_input_chars: int, kind: type[_Body]) -> _Body:
     """Return a request's checked body.
 
     Raises:
@@ -44,7 +47,7 @@ async def read_body(request: Request, max_input_chars: int) -> SpeechBody:
         InvalidRequest: a field cannot be honoured.
     """
     _check_content_type(request)
-    return parse_speech_body(await request.body(), max_input_chars)
+    return parse_speech_body(await request.body(), max_input_chars, kind)
 
 
 def _check_content_type(request: Request) -> None:

@@ -1,7 +1,8 @@
 """Encoders that work while the audio is being made: feed samples, get bytes, flush at the end.
 
-`pcm` and `wav` are trivial and written here. Every compressed format comes from FFmpeg's encoders
-and muxers through PyAV. The same samples give the same bytes however they are cut into pieces.
+`pcm`, `wav` and telephony's G.711 are trivial and written here. Every other compressed format comes
+from FFmpeg's encoders and muxers through PyAV. The same samples give the same bytes however they
+are cut into pieces.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from vivavoce.audio.g711 import alaw_codes, ulaw_codes
 from vivavoce.types import Samples
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ def open_encoder(format_name: str, sample_rate_hz: int) -> Encoder:
         return PcmEncoder()
     if format_name == "wav":
         return WavEncoder(sample_rate_hz)
+    if format_name in _G711_CODES:
+        return G711Encoder(_G711_CODES[format_name]())
     return AvEncoder(_AV_FORMATS[format_name], sample_rate_hz)
 
 
@@ -94,6 +98,21 @@ class WavEncoder(PcmEncoder):
         """Put the exact sizes into the header; the format cannot say more than 4 GiB."""
         struct.pack_into("<I", head, 4, min(total_bytes - 8, _UNKNOWN_SIZE))
         struct.pack_into("<I", head, 40, min(total_bytes - WAV_HEADER_BYTES, _UNKNOWN_SIZE))
+
+
+_G711_CODES = {"g711_ulaw": ulaw_codes, "g711_alaw": alaw_codes}
+
+
+class G711Encoder(PcmEncoder):
+    """A byte for each sample, and nothing else; `codes` has them by the sample's 16 bits."""
+
+    def __init__(self, codes: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+        self._codes = codes
+
+    def feed(self, samples: Samples) -> bytes:
+        """Return the samples' codes."""
+        data: bytes = self._codes[to_int16(samples).view("<u2")].tobytes()
+        return data
 
 
 @dataclass(frozen=True, slots=True)

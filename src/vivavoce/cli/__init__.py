@@ -70,7 +70,9 @@ def say(
     ] = None,
     response_format: Annotated[
         str | None,
-        typer.Option("--format", help="mp3, opus, aac, flac, wav, pcm or ogg."),
+        typer.Option(
+            "--format", help="mp3, opus, aac, flac, wav, pcm, ogg, g711_ulaw or g711_alaw."
+        ),
     ] = None,
     language: Annotated[str | None, typer.Option(help="Such as en; default: automatic.")] = None,
     instructions: Annotated[str | None, typer.Option(help="How to say it.")] = None,
@@ -82,6 +84,16 @@ def say(
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="Same text, same seed: same audio."),
+    ] = None,
+    trim: Annotated[
+        bool, typer.Option("--trim", help="Cut silence at the beginning and the end.")
+    ] = False,
+    loudness: Annotated[
+        float | None,
+        typer.Option(min=-40, max=-10, help="LUFS to bring the voice to; default: LOUDNESS."),
+    ] = None,
+    subtitles: Annotated[
+        Path | None, typer.Option(help="File to write subtitles to: .srt or .vtt.")
     ] = None,
 ) -> None:
     """Say something: into a file, or aloud."""
@@ -101,8 +113,10 @@ def say(
             language=language,
             instructions=instructions,
             seed=seed,
+            trim=trim,
+            loudness=loudness,
         )
-        run(text, order, output, response_format)
+        run(text, order, output, response_format, subtitles)
     except VivavoceError as exc:
         raise failed(exc) from None
 

@@ -20,6 +20,8 @@ from vivavoce.cli.player import Player
 from vivavoce.errors import InvalidRequest
 from vivavoce.factory import build_service
 from vivavoce.settings import load_settings
+from vivavoce.text.subtitles import SUBTITLE_FORMATS, subtitles
+from vivavoce.types import Timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,17 +35,26 @@ _LOG_EVERY_SEGMENTS = 25
 
 
 def run(
-    source: str | None, order: SpeechOrder, output: Path | None, format_name: str | None
+    source: str | None,
+    order: SpeechOrder,
+    output: Path | None,
+    format_name: str | None,
+    subtitle_file: Path | None = None,
 ) -> None:
-    """Speak `source` as `order` says, into `output`, or aloud without one."""
+    """Speak `source` as `order` says, into `output`, or aloud without one; subtitle it if asked."""
     if not 0.25 <= order.tempo <= 4.0:
         raise InvalidRequest(f"--speed must be a number from 0.25 to 4.0; got {order.tempo:g}.")
+    if subtitle_file is not None:
+        _check_subtitles(subtitle_file)
+        order = replace(order, timestamps=Timestamps.WORD)
     order = replace(order, text=_read(source), format=_choose_format(output, format_name))
     if output is None:
         with Player() as player:
-            asyncio.run(_speak(order, player.write))
+            speech = asyncio.run(_speak(order, player.write))
     else:
-        _speak_to_file(order, output)
+        speech = _speak_to_file(order, output)
+    if subtitle_file is not None:
+        _write_subtitles(speech, subtitle_file)
 
 
 def read_clip(path: Path) -> bytes:
@@ -54,7 +65,26 @@ def read_clip(path: Path) -> bytes:
         raise InvalidRequest(f"Cannot read {path}: {exc.strerror}.") from None
 
 
-def _speak_to_file(order: SpeechOrder, output: Path) -> None:
+def _check_subtitles(path: Path) -> None:
+    if _ending(path) not in SUBTITLE_FORMATS:
+        wanted = " or ".join(f".{name}" for name in SUBTITLE_FORMATS)
+        raise InvalidRequest(f"--subtitles must name a file ending in {wanted}; got {path.name}.")
+    if not path.parent.is_dir():
+        raise InvalidRequest(f"There is no folder {path.parent}. Create it first.")
+
+
+def _write_subtitles(speech: Speech, path: Path) -> None:
+    try:
+        path.write_text(subtitles(speech.made.timed, _ending(path)), encoding="utf-8")
+    except OSError as exc:
+        raise InvalidRequest(f"Cannot write {path}: {exc.strerror or exc}.") from None
+
+
+def _ending(path: Path) -> str:
+    return path.suffix.removeprefix(".").lower()
+
+
+def _speak_to_file(order: SpeechOrder, output: Path) -> Speech:
     if not output.parent.is_dir():
         raise InvalidRequest(f"There is no folder {output.parent}. Create it first.")
     try:
@@ -70,6 +100,7 @@ def _speak_to_file(order: SpeechOrder, output: Path) -> None:
         f"voice {speech.plan.voice} ({speech.model.id})",
         err=True,
     )
+    return speech
 
 
 def _speak_to_regular_file(order: SpeechOrder, output: Path) -> Speech:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS, PCM_SAMPLE_RATE_HZ, AudioFormat
+from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS, AudioFormat
 from vivavoce.errors import InvalidRequest
 from vivavoce.service.models import QWEN_REMEDY
 from vivavoce.text.clean import clean
@@ -13,7 +13,7 @@ from vivavoce.text.language import LANGUAGE_NAMES, language_name, parse_language
 from vivavoce.text.normalize import NORMALIZERS
 from vivavoce.text.script import describe, first_unreadable, guess_language, has_words
 from vivavoce.text.segment import join, segment
-from vivavoce.types import Need, SamplingControls
+from vivavoce.types import Need, SamplingControls, Timestamps
 
 if TYPE_CHECKING:
     from vivavoce.types import Capabilities, ModelInfo, Segment
@@ -30,8 +30,8 @@ class SpeechOrder:
 
     The voice is one by name, or one that is described, or that of a clip: at most one of the
     three. With `whole` nobody hears the answer before its end. `cache`: whether it may come from
-    the cache of finished audio and be kept there. `traceparent` is the trace it belongs to, as W3C
-    writes it.
+    the cache of finished audio and be kept there. `loudness` is in LUFS. `traceparent` is the trace
+    it belongs to, as W3C writes it.
     """
 
     text: str
@@ -48,6 +48,9 @@ class SpeechOrder:
     seed: int | None = None
     sampling: SamplingControls = field(default_factory=SamplingControls)
     max_new_tokens: int | None = None
+    trim: bool = False
+    loudness: float | Literal["off"] | None = None
+    timestamps: Timestamps = Timestamps.NONE
     whole: bool = False
     cache: bool | None = None
     traceparent: str | None = None
@@ -72,7 +75,7 @@ def choose_format(order: SpeechOrder) -> tuple[AudioFormat, int]:
         InvalidRequest: the format cannot have that rate.
     """
     audio_format = FORMATS[order.format]
-    rate_hz = order.sample_rate_hz or PCM_SAMPLE_RATE_HZ
+    rate_hz = order.sample_rate_hz or audio_format.usual_rate_hz
     if rate_hz not in audio_format.sample_rates_hz:
         rates = ", ".join(map(str, audio_format.sample_rates_hz))
         raise InvalidRequest(
@@ -107,8 +110,12 @@ def choose_language(order: SpeechOrder, info: ModelInfo) -> str | None:
     return language
 
 
-def prepare_text(text: str, language: str | None, info: ModelInfo) -> tuple[Segment, ...]:
+def prepare_text(
+    text: str, language: str | None, info: ModelInfo, *, apart: bool = False
+) -> tuple[Segment, ...]:
     """Return the text as the model will be given it: cleaned, written out, in segments.
+
+    With `apart` each sentence is a segment of its own, so that its times are known exactly.
 
     Raises:
         InvalidRequest: the model cannot read it, or there is nothing to speak in it.
@@ -133,7 +140,8 @@ def prepare_text(text: str, language: str | None, info: ModelInfo) -> tuple[Segm
         )
     first_chars = can.segment_chars if can.joins_sentences else FIRST_SEGMENT_CHARS
     segments = segment(text, read_as, can.segment_chars, min(first_chars, can.segment_chars))
-    return join(segments, can.segment_chars) if can.joins_sentences else segments
+    joins = can.joins_sentences and not apart
+    return join(segments, can.segment_chars) if joins else segments
 
 
 def choose_instructions(order: SpeechOrder, info: ModelInfo) -> str | None:

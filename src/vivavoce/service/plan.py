@@ -16,7 +16,7 @@ from vivavoce.service.order import (
     ignored_wishes,
     prepare_text,
 )
-from vivavoce.types import Need, SpeechRequest
+from vivavoce.types import Need, SpeechRequest, Timestamps
 
 if TYPE_CHECKING:
     from vivavoce.audio.formats import AudioFormat
@@ -47,7 +47,8 @@ class Plan:
     """An order as it will be fulfilled.
 
     `request` is what the engine is asked; its `reference` is still missing for a clip, and for a
-    `saved` voice that was heard. `order` has the wishes that such a voice adds. `key` tells
+    `saved` voice that was heard. `order` has the wishes that such a voice adds. `loudness_lufs` is
+    what the voice is brought to; None leaves it as it is. `key` tells
     the audio from all other; two plans of one key differ in nothing that is heard but, without a
     seed of the client's, the seed. `cached`: it may be looked up and remembered.
     """
@@ -60,6 +61,7 @@ class Plan:
     language: str | None
     transcript: str | None
     request: SpeechRequest
+    loudness_lufs: float | None
     ignored: tuple[str, ...]
     key: str
     cached: bool
@@ -76,7 +78,13 @@ class Plan:
         return not self.order.whole
 
 
-def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRules) -> Plan:
+def make_plan(
+    order: SpeechOrder,
+    models: Models,
+    voices: Voices,
+    rules: CacheRules,
+    usual_loudness_lufs: float | None = None,
+) -> Plan:
     """Decide everything that can be decided without an engine. Quick; wakes nothing.
 
     Raises:
@@ -92,7 +100,7 @@ def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRu
     audio_format, rate_hz = choose_format(order)
     language = choose_language(order, info)
     request = SpeechRequest(
-        prepare_text(order.text, language, info),
+        prepare_text(order.text, language, info, apart=order.timestamps is not Timestamps.NONE),
         voice,
         secrets.randbelow(MAX_SEED + 1) if order.seed is None else order.seed,
         language,
@@ -101,7 +109,10 @@ def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRu
         max_new_tokens=order.max_new_tokens,
         whole=order.whole,
         blend=() if saved is None else voices.parts(info, saved),
+        word_times=order.timestamps is Timestamps.WORD,
     )
+    loudness = usual_loudness_lufs if order.loudness is None else order.loudness
+    loudness_lufs = None if loudness == "off" else loudness
     transcript = choose_transcript(order) if need is Need.CLONE else None
     return Plan(
         order=order,
@@ -112,9 +123,16 @@ def make_plan(order: SpeechOrder, models: Models, voices: Voices, rules: CacheRu
         language=language,
         transcript=transcript,
         request=request,
+        loudness_lufs=loudness_lufs,
         ignored=_ignored(order, model, rules),
         key=audio_key(
-            order, model, request, rate_hz, transcript, None if saved is None else saved.stamp
+            order,
+            model,
+            request,
+            rate_hz,
+            loudness_lufs,
+            transcript,
+            None if saved is None else saved.stamp,
         ),
         cached=_cached(order, rules),
         saved=saved,

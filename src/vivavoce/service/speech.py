@@ -148,6 +148,7 @@ class SpeechService:
         workers: Workers,
         recorder: Recorder,
         cache_rules: CacheRules | None = None,
+        usual_loudness_lufs: float | None = None,
     ) -> None:
         self.models = models
         self.voices = voices
@@ -158,6 +159,7 @@ class SpeechService:
         self.preloading: asyncio.Task[None] | None = None
         self._recorder = recorder
         self._cache_rules = cache_rules or CacheRules()
+        self._usual_loudness_lufs = usual_loudness_lufs
         self._under_way: dict[tuple[str, bool], tuple[Made, Broadcast]] = {}
 
     def start(self, *, preload: bool = False) -> None:
@@ -173,7 +175,9 @@ class SpeechService:
         Raises:
             InvalidRequest: the order cannot be fulfilled as it is.
         """
-        return make_plan(order, self.models, self.voices, self._cache_rules)
+        return make_plan(
+            order, self.models, self.voices, self._cache_rules, self._usual_loudness_lufs
+        )
 
     async def begin(self, order: SpeechOrder) -> Speech:
         """Return a speech whose first bytes are made, so that what can fail early has not.

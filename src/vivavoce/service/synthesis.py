@@ -16,7 +16,9 @@ from vivavoce.service.audio_path import AudioPath
 from vivavoce.service.cache.entry import CachedAudio
 from vivavoce.service.deadline import Deadline
 from vivavoce.service.hearing import Hearing
-from vivavoce.types import Need, SpeechReport, Usage
+from vivavoce.service.levels import Levels
+from vivavoce.service.timeline import Timeline
+from vivavoce.types import Need, SpeechReport, TimedSegment, Timestamps, Usage
 
 if TYPE_CHECKING:
     from vivavoce.service.admission import Admission
@@ -54,7 +56,8 @@ class Made:
     """What is known of an answer, more and more while it is made; shared by all who listen to it.
 
     `found`: it was not made but found in a slower tier of the cache. For a cloned voice `clip_s`
-    is the length of its clip, and `voice_cached` tells whether it was known already.
+    is the length of its clip, and `voice_cached` tells whether it was known already. `timed` grows
+    by a segment whenever one is complete, if times are wanted.
     """
 
     seed: int
@@ -64,6 +67,7 @@ class Made:
     voice_cached: bool | None = None
     report: SpeechReport = field(default_factory=SpeechReport)
     duration_s: float = 0.0
+    timed: list[TimedSegment] = field(default_factory=list)
     times: Times = field(default_factory=Times)
     path: AudioPath | None = None
 
@@ -75,13 +79,14 @@ class Made:
             found=True,
             report=SpeechReport(Usage(entry.input_tokens, entry.output_tokens)),
             duration_s=entry.duration_s,
+            timed=list(entry.timed),
         )
 
     def take(self, entry: CachedAudio) -> None:
         """Become what is known of an answer that was kept."""
         of = Made.of(entry)
         self.seed, self.found = of.seed, True
-        self.report, self.duration_s = of.report, of.duration_s
+        self.report, self.duration_s, self.timed = of.report, of.duration_s, of.timed
 
     def seal(self, head: bytearray, total_bytes: int) -> None:
         """Put exact sizes into the first bytes of the whole answer; a kept one has them."""
@@ -92,7 +97,12 @@ class Made:
         """Return what is kept of the answer whose bytes these are."""
         usage = self.report.usage
         return CachedAudio(
-            whole, self.seed, self.duration_s, usage.input_tokens, usage.output_tokens
+            whole,
+            self.seed,
+            self.duration_s,
+            usage.input_tokens,
+            usage.output_tokens,
+            tuple(self.timed),
         )
 
 
@@ -110,6 +120,7 @@ class Studio:
     encoding: Executor = field(
         default_factory=lambda: ThreadPoolExecutor(os.cpu_count() or 2, "encode")
     )
+    levels: Levels = field(default_factory=Levels)
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -173,6 +184,12 @@ class Synthesis:
                 if hearing is not None:
                     request = replace(request, reference=await hearing.listen(worker))
                 path = self.made.path = await opening
+                gain_db = plan.gain_db
+                if plan.loudness_lufs is not None:
+                    levels = self._studio.levels
+                    gain_db += await levels.gain_db(plan.loudness_lufs, plan, request, worker)
+                if gain_db or plan.loudness_lufs is not None:
+                    path.level(gain_db)
                 await self._speak(worker.speak(request), path, emit, deadline)
 
     def _open_path(self) -> asyncio.Future[AudioPath]:
@@ -185,7 +202,7 @@ class Synthesis:
                 rate_hz,
                 plan.sample_rate_hz,
                 plan.order.tempo,
-                gain_db=plan.gain_db,
+                trim=plan.order.trim,
             ),
         )
 
@@ -197,9 +214,10 @@ class Synthesis:
         return Hearing(plan, self.made, self._studio) if is_clip or is_saved else None
 
     async def _speak(self, spoken: Spoken, path: AudioPath, emit: Emit, deadline: Deadline) -> None:
-        """Engine → stretch → resample → encode."""
+        """Engine → `AudioPath` → bytes."""
         plan, made, times = self.plan, self.made, self.made.times
         kept = _Kept(self._studio.audio_cache.largest_bytes if plan.cached else 0)
+        timeline = self._open_timeline()
         times.inference_s = times.encode_s = 0.0
 
         async def hand_out(data: bytes) -> None:
@@ -217,11 +235,15 @@ class Synthesis:
                 if chunk is None:
                     break
                 made.segments_begun = chunk.segment + 1
+                if timeline is not None:
+                    timeline.hear(chunk, path.cut_samples)
                 for piece in _slices(chunk.samples, slice_samples):
-                    data = await self._encode(path, piece)
+                    data = await self._encode(path, piece, chunk.segment)
                     kept.add(data)
                     await hand_out(data)
         rest = await self._encode(path, None)
+        if timeline is not None:
+            timeline.end(path.cut_samples, path.duration_s)
         made.report = spoken.report
         kept.add(rest)
         if (whole := kept.whole()) is not None:
@@ -229,13 +251,23 @@ class Synthesis:
             self._studio.audio_cache.put(plan.key, made.as_entry(bytes(whole)))
         await hand_out(rest)
 
-    async def _encode(self, path: AudioPath, samples: Samples | None) -> bytes:
+    def _open_timeline(self) -> Timeline | None:
+        """Begin to count, if anybody wants times; `made` has them as they are known."""
+        order = self.plan.order
+        if order.timestamps is Timestamps.NONE:
+            return None
+        rate_hz = self.plan.model.info.capabilities.sample_rate_hz
+        timeline = Timeline(self.plan.request, order.timestamps, rate_hz, order.tempo)
+        self.made.timed = timeline.ended
+        return timeline
+
+    async def _encode(self, path: AudioPath, samples: Samples | None, segment: int = 0) -> bytes:
         """Return the bytes that samples, shape [n], make; without any, the rest of the file.
 
         What takes long is done on threads, off the event loop.
         """
         began = time.monotonic()
-        work = path.flush if samples is None else partial(path.feed, samples)
+        work = path.flush if samples is None else partial(path.feed, samples, segment)
         if path.quick:
             data = work()
         else:

@@ -265,9 +265,9 @@ class WorkerHandle:
             message, payload = await self._process.receive()
             self._signs_of_life += 1
             match message:
-                case msg.Chunk(id, segment):
+                case msg.Chunk(id, segment, words):
                     samples = np.frombuffer(payload, np.float32)
-                    self._deliver(id, AudioChunk(samples, segment))
+                    self._deliver(id, AudioChunk(samples, segment, words))
                 case msg.Done(id, report):
                     self._deliver(id, report)
                 case msg.Heard(id, prompt):

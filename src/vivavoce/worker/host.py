@@ -216,7 +216,7 @@ class Host:
                 if chunk is None:
                     break
                 payload = chunk.samples.data.cast("B")
-                self._wire.send(msg.Chunk(id, chunk.segment), payload)
+                self._wire.send(msg.Chunk(id, chunk.segment, chunk.words), payload)
                 if not running.spend(len(chunk.samples)):
                     return
             if not running.cancelled:

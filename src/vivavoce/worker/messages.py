@@ -94,10 +94,11 @@ class LoadFailed(Message, frozen=True):
 
 
 class Chunk(Message, frozen=True):
-    """Audio of `id`, segment `segment`; the samples are the next frame."""
+    """Audio of `id`, as `AudioChunk` has it; the samples are the next frame."""
 
     id: int
     segment: int
+    words: tuple[tuple[int, int], ...] = ()
 
 
 class Done(Message, frozen=True):

@@ -25,7 +25,10 @@ def whole_sound(listener: Listener, owner: int) -> list[float]:
     for number, segment in enumerate(listener.request.segments):
         length = int(segment.text.split()[2])
         expected += [sound(owner, number, frame) for frame in range(length)]
-        expected += [0.0] * round(segment.pause_s / FRAME_S)
+        pause = [0.0] * round(segment.pause_s / FRAME_S)
+        if pause:  # it begins where the sound ended, and is silent long before its second frame
+            pause[0] = expected[-1]
+        expected += pause
     return expected
 
 

@@ -10,6 +10,13 @@ import numpy as np
 
 from vivavoce.engine.base import Engine, GeneratedSpeech
 from vivavoce.engine.embedded.catalog import SAMPLE_RATE_HZ, describe
+from vivavoce.engine.embedded.network import (
+    FRAME_SAMPLES,
+    WordSpans,
+    load_hibari,
+    speak,
+    word_spans,
+)
 from vivavoce.engine.embedded.turns import Turns
 from vivavoce.errors import EngineUnavailable, SynthesisFailed
 from vivavoce.types import AudioChunk
@@ -22,7 +29,6 @@ if TYPE_CHECKING:
 _GAIN = 2.0  # the voice peaks at 0.44: 6 dB quieter than other speech
 _PEAK = 0.98
 _MAX_PHONEMES = 400  # of what the network speaks well in one go
-_FRAME_SAMPLES = 300  # the network's output step, 12.5 ms
 _AUDIBLE = 0.004  # -48 dBFS after gain: below the quietest consonant
 _LEAD_S = 0.03
 _TAIL_S = 0.08
@@ -47,17 +53,16 @@ class EmbeddedEngine(Engine):
     def __init__(self) -> None:
         try:
             self.prepare()
-            from hibari import Hibari
+            self._hibari = load_hibari()
         except ImportError as exc:
             raise EngineUnavailable(
                 f"The embedded voice needs hibari-tts and onnxruntime, but {exc}. "
                 "Install them with: pip install hibari-tts onnxruntime"
             ) from exc
         self.info = describe()
-        self._hibari = Hibari(threads=1)
         self._turns = Turns(os.cpu_count() or 1)
         # The first sentence through the network is slow (lazily loaded tables): not the user's.
-        self._hibari("Ready.", seed=0)
+        speak(self._hibari, self._hibari.ids(self._hibari.g2p("Ready.")), np.random.default_rng(0))
 
     def speak(self, request: SpeechRequest) -> GeneratedSpeech:
         """See `Engine.speak`."""
@@ -71,28 +76,38 @@ class EmbeddedEngine(Engine):
         for index, segment in enumerate(request.segments):
             with self._turns.take(heard_by):
                 stream.check()
-                samples = self._speak(segment, request.seed + index, stream)
+                samples, words = self._speak(segment, request.seed + index, stream)
             heard_by += len(samples) / SAMPLE_RATE_HZ
-            yield AudioChunk(samples, index)
+            yield AudioChunk(samples, index, words if request.word_times else ())
 
-    def _speak(self, segment: Segment, seed: int, stream: GeneratedSpeech) -> Samples:
+    def _speak(
+        self, segment: Segment, seed: int, stream: GeneratedSpeech
+    ) -> tuple[Samples, WordSpans]:
         parts = []
-        for phonemes in self._phonemes(segment.text):
+        words: WordSpans = ()
+        pieces = self._phonemes(segment.text)
+        for phonemes in pieces:
             stream.check()
             ids = self._hibari.ids(phonemes)
-            wave = self._hibari.from_ids(ids, rng=np.random.default_rng(seed))
-            stream.count(input_tokens=len(ids), output_tokens=len(wave) // _FRAME_SAMPLES)
+            wave, ends = speak(self._hibari, ids, np.random.default_rng(seed))
+            stream.count(input_tokens=len(ids), output_tokens=len(wave) // FRAME_SAMPLES)
             parts.append(wave)
+            if len(pieces) == 1 and len(ids) == len(phonemes) + 2:
+                words = word_spans(phonemes, [0, *ends.tolist()])
         wave = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         peak = float(np.abs(wave).max(initial=0.0))
-        spoken = _trim(wave * np.float32(min(_GAIN, _PEAK / max(peak, 1e-9))))
+        spoken, cut = _trim(wave * np.float32(min(_GAIN, _PEAK / max(peak, 1e-9))))
         if not len(spoken):
             raise SynthesisFailed(
                 f"The embedded voice made no sound for {segment.text[:80]!r}. "
                 "Reword it, or leave it out."
             )
         pause = np.zeros(round(segment.pause_s * SAMPLE_RATE_HZ), np.float32)
-        return np.concatenate((spoken, pause))
+        inside = tuple(
+            (min(max(0, start - cut), len(spoken)), min(max(0, end - cut), len(spoken)))
+            for start, end in words
+        )
+        return np.concatenate((spoken, pause)), inside
 
     def _phonemes(self, text: str) -> list[str]:
         """Return what is spoken in one go.
@@ -104,14 +119,15 @@ class EmbeddedEngine(Engine):
         return [whole] if len(whole) <= _MAX_PHONEMES else self._hibari.phonemize(text)
 
 
-def _trim(samples: Samples) -> Samples:
+def _trim(samples: Samples) -> tuple[Samples, int]:
     """Cut the near-silence around a sentence (0.3 s before, 0.45 s after) to a short margin.
 
     Pauses are then the segment's own, and the first sound is heard a quarter of a second sooner.
+    Returned with it is how many samples went from its beginning.
     """
     audible = np.flatnonzero(np.abs(samples) > _AUDIBLE)
     if not len(audible):
-        return samples[:0]
+        return samples[:0], 0
     start = max(0, int(audible[0]) - round(_LEAD_S * SAMPLE_RATE_HZ))
     end = min(len(samples), int(audible[-1]) + round(_TAIL_S * SAMPLE_RATE_HZ))
     trimmed = samples[start:end].copy()
@@ -119,4 +135,4 @@ def _trim(samples: Samples) -> Samples:
     ramp = np.linspace(0.0, 1.0, fade, dtype=np.float32)
     trimmed[:fade] *= ramp
     trimmed[len(trimmed) - fade :] *= ramp[::-1]
-    return trimmed
+    return trimmed, start

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vivavoce.audio.join import silence_after
 from vivavoce.engine.qwen3.catalog import SAMPLE_RATE_HZ
 from vivavoce.engine.qwen3.piece import Ending
 from vivavoce.engine.qwen3.playback import Playback
@@ -57,6 +58,7 @@ class Turn:
         self._piece: Piece | None = None
         self._sequence: Sequence | None = None
         self._held: list[Samples] = []
+        self._last_sample = 0.0
         self._input_tokens = 0
         self._faults: tuple[str, ...] = ()
         self._known_tokens = 0
@@ -200,7 +202,8 @@ class Turn:
             self.stream.end(self.report())
             return False
         if task.pause_s:
-            pause = np.zeros(round(task.pause_s * SAMPLE_RATE_HZ), np.float32)
+            length = round(task.pause_s * SAMPLE_RATE_HZ)
+            pause = silence_after(self._last_sample, length, SAMPLE_RATE_HZ)
             self._hand_over(pause, 0, now_s)
         if not self._is_near:  # it is waited for, however long it takes
             self.playback.rest()
@@ -240,6 +243,7 @@ class Turn:
     def _hand_over(self, samples: Samples, frames: int, now_s: float) -> None:
         """Give the listener the sound of so many frames."""
         self.frames += frames
+        self._last_sample = float(samples[-1])
         self._busy_s += now_s - self._began_at_s
         self._began_at_s = now_s
         self.playback.hear(len(samples) / SAMPLE_RATE_HZ, now_s)

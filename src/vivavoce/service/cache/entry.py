@@ -10,7 +10,9 @@ from typing import Protocol
 
 import msgspec
 
-FORMAT_VERSION = 1
+from vivavoce.types import TimedSegment
+
+FORMAT_VERSION = 2
 """Counted up with every change of `CachedAudio` or its packed form."""
 
 _HEADER = b"VVAUDIO" + bytes([FORMAT_VERSION])
@@ -19,13 +21,14 @@ _BODY_START = len(_HEADER) + hashlib.sha256().digest_size
 
 @dataclass(frozen=True, slots=True)
 class CachedAudio:
-    """A finished answer: its bytes with exact sizes, and what its headers tell."""
+    """A finished answer: its bytes with exact sizes, what its headers tell, its times if asked."""
 
     data: bytes
     seed: int
     duration_s: float
     input_tokens: int
     output_tokens: int
+    timed: tuple[TimedSegment, ...] = ()
 
 
 class Tier(Protocol):

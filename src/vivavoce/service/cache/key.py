@@ -18,6 +18,7 @@ def audio_key(
     model: Model,
     request: SpeechRequest,
     rate_hz: int,
+    loudness_lufs: float | None,
     transcript: str | None,
     saved: str | None = None,
 ) -> str:
@@ -42,6 +43,9 @@ def audio_key(
         order.format,
         rate_hz,
         order.tempo,
+        order.trim,
+        loudness_lufs,
+        order.timestamps.value,
         None if order.clip is None else hashlib.sha256(order.clip).hexdigest(),
         transcript,
     )
