@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +44,19 @@ def create_app(
     *,
     gpus: tuple[str, ...] = (),
     preload: bool = False,
+    beside: AbstractAsyncContextManager[object] | None = None,
 ) -> FastAPI:
-    """Return the application; its start starts the service, its shutdown closes it."""
+    """Return the application; its start starts the service, its shutdown closes it.
+
+    `beside` is another server of the same service: entered when this one starts, left before the
+    service is closed.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start(preload=preload)
-        yield
+        async with beside or nullcontext():
+            yield
         await service.close()
 
     app = FastAPI(
