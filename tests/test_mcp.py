@@ -188,7 +188,7 @@ def test_a_key_is_sent_and_its_absence_explained(tmp_path: Path) -> None:
         assert not call(
             server, "speak", {"text": TEXT}, VIVAVOCE_API_KEY="sk-the-key-itself"
         ).is_error
-        assert "VIVAVOCE_API_KEY" in refusal(call(server, "speak", {"text": TEXT}))
+        assert "VIVAVOCE_API_KEY" in refusal(call(server, "list_voices"))
 
 
 def test_a_call_that_is_given_up_ends_the_work(fake_server: Server) -> None:
