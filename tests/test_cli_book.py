@@ -64,17 +64,17 @@ def test_a_book_is_all_its_paragraphs_with_pauses_between() -> None:
 
 @pytest.mark.usefixtures("_book")
 def test_after_a_kill_the_same_command_goes_on_and_gives_the_same_bytes() -> None:
-    interrupted(signal.SIGKILL, "book.mp3")
-    seed = Path("book.mp3.parts/seed").read_text()
-    done = vivavoce("say", "book.txt", "-o", "book.mp3", *SLOWLY)
+    interrupted(signal.SIGKILL, "book.flac")
+    seed = Path("book.flac.parts/seed").read_text()
+    done = vivavoce("say", "book.txt", "-o", "book.flac", *SLOWLY)
     assert done.returncode == 0
     said = done.stderr.decode().splitlines()
     assert said[0].startswith("going on: ")
     assert said[0].endswith(" of 5 parts are spoken already")
-    assert said[-1].startswith("book.mp3: ")
-    assert vivavoce("say", "book.txt", "-o", "whole.mp3", "--seed", seed).returncode == 0
-    assert files() == {"book.txt", "book.mp3", "whole.mp3"}
-    assert Path("book.mp3").read_bytes() == Path("whole.mp3").read_bytes()
+    assert said[-1].startswith("book.flac: ")
+    assert vivavoce("say", "book.txt", "-o", "whole.flac", "--seed", seed).returncode == 0
+    assert files() == {"book.txt", "book.flac", "whole.flac"}
+    assert Path("book.flac").read_bytes() == Path("whole.flac").read_bytes()
 
 
 @pytest.mark.usefixtures("_book")
@@ -91,7 +91,7 @@ def test_after_ctrl_c_another_voice_gets_nothing_of_the_first() -> None:
 
 def test_a_letter_nobody_can_read_is_found_before_anything_is_spoken() -> None:
     Path("book.txt").write_text(f"{BOOK}\n\n你好")
-    done = vivavoce("say", "book.txt", "-o", "book.mp3", ENGINE="embedded")
+    done = vivavoce("say", "book.txt", "-o", "book.flac", ENGINE="embedded")
     assert_failed(done, "cannot read '你'")
     assert files() == {"book.txt"}
 

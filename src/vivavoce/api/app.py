@@ -82,6 +82,8 @@ def create_app(
         app.include_router(router, prefix="/v1", tags=[tag])
         app.include_router(router, include_in_schema=False)
     app.add_api_route("/v1", lambda: {"name": "vivavoce"}, include_in_schema=False)
+    # By this answer wyoming-openai knows a server that lists its voices.
+    app.add_api_route("/v1/test", lambda: {"status": "ok"}, include_in_schema=False)
     # Added last is outermost: every answer passes RequestContext.
     app.add_middleware(
         BodyLimit,

@@ -93,6 +93,7 @@ class Book:
                     "command goes on from there."
                 )
                 raise
+            steps.note(f"joining {len(plans)} parts into {self._output.name}")
         samples = await asyncio.to_thread(self._join, plans)
         self._folder.remove()
         plan = plans[0]
