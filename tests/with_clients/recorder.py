@@ -29,7 +29,7 @@ def recording(url: str) -> Iterator[Recorder]:
     """Pass connections on to the server at `url`, and note what is sent."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_server(("127.0.0.1", 0)) as door:
-        recorder = Recorder("http://127.0.0.1:%d" % door.getsockname()[1])
+        recorder = Recorder(f"http://127.0.0.1:{door.getsockname()[1]}")
         threading.Thread(
             target=_accept, args=(door, (host, int(port)), recorder), daemon=True
         ).start()
@@ -65,7 +65,9 @@ def _parse(raw: bytes) -> Iterator[dict]:
         head, _, raw = raw.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ")
-        headers = [line.split(": ", 1) if ": " in line else [line.rstrip(":"), ""] for line in lines]
+        headers = [
+            line.split(": ", 1) if ": " in line else [line.rstrip(":"), ""] for line in lines
+        ]
         lengths = [int(value) for name, value in headers if name.lower() == "content-length"]
         body, raw = raw[: sum(lengths)], raw[sum(lengths) :]
         yield {"method": method, "path": path, "headers": headers, "body": body.decode()}

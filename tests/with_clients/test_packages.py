@@ -128,7 +128,7 @@ def test_livekit_is_told_what_is_wrong(server: Server) -> None:
 
 @pytest.mark.parametrize("wishes", [{}, {"speed": 2.0, "instructions": "Cheerfully."}])
 def test_pipecat_hears_pcm(door: Recorder, wishes: dict) -> None:
-    from pipecat.frames.frames import EndFrame, TTSAudioRawFrame, TTSSpeakFrame
+    from pipecat.frames.frames import TTSAudioRawFrame, TTSSpeakFrame
     from pipecat.tests.utils import run_test
 
     async def ask() -> bytes:
