@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -181,6 +183,21 @@ def test_what_the_voice_cannot_heed_is_told(voice_server: Server) -> None:
     wishes = {"text": "Good morning.", "instructions": "Whisper."}
     _, told = call(f"{voice_server.url}/v1/", "speak", wishes).content
     assert told.text == "Spoken, voice heart (hibari-heart). It ignored: instructions."
+
+
+def test_the_configuration_of_the_page_works_as_it_stands(
+    fake_server: Server, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parent.parent / "docs/clients/mcp.md").read_text()
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    wanted = json.loads(block)["mcpServers"]["vivavoce"]
+    assert Path(wanted["command"]).name == "vivavoce"
+    here = {"http://127.0.0.1:8000": fake_server.url, "/home/me/Music": str(tmp_path)}
+    command, *options = (here.get(word, word) for word in wanted["args"])
+    assert command == "mcp"
+    wishes = {"text": TEXT, "file": "hello.mp3"}
+    (told,) = call(fake_server, "speak", wishes, *options, **wanted["env"]).content
+    assert told.text.startswith(f"Saved as {tmp_path}")
 
 
 def test_a_key_is_sent_and_its_absence_explained(tmp_path: Path) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import miniaudio
 import numpy as np
 import pytest
 
@@ -27,7 +31,10 @@ pytestmark = pytest.mark.clients
 openai_plugin = pytest.importorskip("livekit.plugins.openai", reason="make clients installs it")
 pipecat_tts = pytest.importorskip("pipecat.services.openai.tts", reason="make clients installs it")
 
-RECORDED = Path(__file__).parent.parent / "assets" / "client_requests.json"
+TESTS = Path(__file__).parent.parent
+DOCS = TESTS.parent / "docs" / "clients"
+RECORDED = TESTS / "assets" / "client_requests.json"
+JAVASCRIPT = Path(sys.prefix) / "node_modules" / "openai"
 NEVER_THE_SAME = {"host", "user-agent", "content-length", "cookie"}
 """And those of the SDK about itself: x-stainless-*."""
 
@@ -126,31 +133,36 @@ def test_livekit_is_told_what_is_wrong(server: Server) -> None:
 # Pipecat
 
 
-@pytest.mark.parametrize("wishes", [{}, {"speed": 2.0, "instructions": "Cheerfully."}])
-def test_pipecat_hears_pcm(door: Recorder, wishes: dict) -> None:
+def pipecat_hears(tts: object) -> np.ndarray:
+    """Return the samples that come out of a pipeline in which `TEXT` is said."""
     from pipecat.frames.frames import TTSAudioRawFrame, TTSSpeakFrame
     from pipecat.tests.utils import run_test
 
     async def ask() -> bytes:
-        tts = pipecat_tts.OpenAITTSService(
-            api_key="none",
-            base_url=f"{door.url}/v1",
-            settings=pipecat_tts.OpenAITTSService.Settings(voice="ash", **wishes),
-        )
         frames, _ = await run_test(tts, frames_to_send=[TTSSpeakFrame(TEXT)])
         audio = [frame for frame in frames if isinstance(frame, TTSAudioRawFrame)]
         assert {(frame.sample_rate, frame.num_channels) for frame in audio} == {(24000, 1)}
         return b"".join(frame.audio for frame in audio)
 
-    heard = np.frombuffer(asyncio.run(ask()), "<i2")
-    expected = len(fake_samples(speed=wishes.get("speed", 1.0)))
-    assert len(heard) >= expected
+    return np.frombuffer(asyncio.run(ask()), "<i2")
+
+
+@pytest.mark.parametrize("wishes", [{}, {"speed": 2.0, "instructions": "Cheerfully."}])
+def test_pipecat_hears_pcm(door: Recorder, wishes: dict) -> None:
+
+    tts = pipecat_tts.OpenAITTSService(
+        api_key="none",
+        base_url=f"{door.url}/v1",
+        settings=pipecat_tts.OpenAITTSService.Settings(voice="ash", **wishes),
+    )
+    heard = pipecat_hears(tts)
+    assert len(heard) >= len(fake_samples(speed=wishes.get("speed", 1.0)))
     assert np.abs(heard).max() > 6000
     name = "pipecat" + "".join(f" {wish}" for wish in wishes)
     compare(name, "pipecat-ai", door)
 
 
-# The OpenAI SDK
+# The OpenAI SDKs
 
 
 def test_openais_sdk_sends_what_is_noted(door: Recorder) -> None:
@@ -163,3 +175,35 @@ def test_openais_sdk_sends_what_is_noted(door: Recorder) -> None:
         )
         client.models.list()
     compare("openai", "openai", door)
+
+
+# The pages about them
+
+
+def example(page: str, language: str, url: str) -> str:
+    """Return a page's example, for a server at `url`."""
+    text = (DOCS / page).read_text()
+    (found,) = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return found.replace("http://127.0.0.1:8000", url)
+
+
+def test_livekits_page(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(example("livekit.md", "python", server.url), {})
+    seconds, *unit = capsys.readouterr().out.split()
+    assert unit == ["seconds", "of", "audio"]
+    assert float(seconds) == pytest.approx(len("Hello from my own machine.") // 2 * 0.08, abs=0.1)
+
+
+def test_pipecats_page(server: Server) -> None:
+    names: dict = {}
+    exec(example("pipecat.md", "python", server.url), names)
+    assert len(pipecat_hears(names["tts"])) >= len(fake_samples())
+
+
+@pytest.mark.skipif(not JAVASCRIPT.exists(), reason="make clients found no npm")
+def test_the_page_of_openais_sdk_in_javascript(server: Server, tmp_path: Path) -> None:
+    program = JAVASCRIPT.parent.parent / "example.mjs"  # where its package is found
+    program.write_text(example("openai-sdk.md", "js", server.url))
+    subprocess.run(["node", program], cwd=tmp_path, check=True, timeout=60)
+    sound = miniaudio.decode((tmp_path / "hello.mp3").read_bytes(), nchannels=1)
+    assert sound.duration == pytest.approx(len("Hello from JavaScript.") // 2 * 0.08, abs=0.1)
