@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from wyoming.audio import AudioChunk, AudioStart
 from wyoming.client import AsyncTcpClient
@@ -414,6 +415,45 @@ def test_sigterm_lets_an_answer_finish_and_ends_idle_connections(tmp_path: Path)
         assert heard.ended == "audio-stop"
         assert len(heard.audio) > len(text) / 3 * 3840
         assert server.process.wait(10) == 0
+
+
+def test_a_second_sigterm_does_not_wait(tmp_path: Path) -> None:
+    port = free_port()
+    env = {"ENGINE": "fake", "WYOMING_PORT": port, "MAX_INPUT_CHARS": "500000"}
+    with running_server(tmp_path, **env) as server:
+
+        async def ask() -> None:
+            async with connected(WyomingPort(server, int(port))) as client:
+                await client.write_event(Synthesize(ENDLESS, SINE).event())
+                assert AudioStart.is_type((await client.read_event()).type)
+                server.process.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(until, lambda: refuses(server))
+                server.process.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(server.process.wait, 10) == 0
+
+        asyncio.run(ask())
+
+
+def refuses(server: Server) -> bool:
+    """Tell whether no connection is taken any more."""
+    host, port = server.url.removeprefix("http://").split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_the_embedded_voice_speaks_a_text_as_it_comes(tmp_path: Path) -> None:
+    port = free_port()
+    with running_server(tmp_path, ENGINE="embedded", WYOMING_PORT=port) as server:
+        pieces = ["The train leaves ", "at noon. And the next", " one at two o'clock."]
+        events = SynthesizeStart(None), *map(SynthesizeChunk, pieces), SynthesizeStop()
+        heard = spoken(WyomingPort(server, int(port)), *events, until="synthesize-stopped")
+    assert heard.ended == "synthesize-stopped"
+    samples = np.frombuffer(heard.audio, "<i2")
+    assert 2 < len(samples) / 24000 < 6
+    assert np.abs(samples).max() > 6000
 
 
 def test_a_port_in_use_is_told_at_the_start(tmp_path: Path) -> None:

@@ -41,3 +41,11 @@ def test_each_sentence_comes_whole_as_soon_as_the_next_begins(
     assert {len("".join(given_out[:n])) for n in range(1, len(given_out) + 1)} <= ends
     if size == 1:
         assert given_out == sentences[:-1]
+
+
+def test_a_sentence_without_an_end_is_not_waited_for() -> None:
+    arriving = ArrivingText(("en",))
+    given_out = [arriving.feed("word ") for _ in range(1000)]
+    assert sum(map(bool, given_out)) == 4
+    assert max(map(len, given_out)) <= 1005
+    assert all(part.endswith(" ") for part in given_out if part)

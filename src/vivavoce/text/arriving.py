@@ -6,6 +6,9 @@ import sentencex
 
 from vivavoce.text.script import guess_language
 
+_MAX_HELD_CHARS = 1000
+"""Who writes more than that without an end to the sentence is heard up to the last word."""
+
 
 class ArrivingText:
     """Takes text in pieces of any size. What it gives out, joined, is what it was given."""
@@ -21,6 +24,10 @@ class ArrivingText:
         *complete, last = sentencex.segment(language, self._held) or [""]
         if not last.strip():  # the blanks after a sentence: whether more belongs to it is unknown
             last = complete.pop() + last if complete else last
+        if len(last) > _MAX_HELD_CHARS:
+            at = last.rfind(" ") + 1 or len(last)
+            complete.append(last[:at])
+            last = last[at:]
         self._held = last
         return "".join(complete)
 

@@ -54,7 +54,7 @@ class Utterance:
                 "the operator raise MAX_INPUT_CHARS.",
                 code="string_above_max_length",
             )
-        self._ready += self._arriving.feed(text)
+        self._ready += self._arriving.feed(text) if self.streamed else text
         self._news.set()
 
     def end(self) -> None:
