@@ -68,15 +68,16 @@ CALLS = {
     "fast": ("speak", {"text": TEXT, "speed": 9}),
     "nowhere": ("speak", {"text": TEXT, "file": "x.mp3"}),
     "both": ("speak", {"text": TEXT, "aloud": True, "file": "x.mp3"}),
+    "silent": ("speak", {"text": TEXT, "aloud": True}),
 }
 
 
 @pytest.fixture(scope="module")
 def answers(fake_server: Server) -> dict[str, CallToolResult]:
-    """What came back, all in one session; `tools` is the list of them."""
+    """What came back, all in one session, without a player; `tools` is the list of them."""
 
     async def ask() -> dict:
-        async with assistant(fake_server) as client:
+        async with assistant(fake_server, PATH="/nowhere") as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             called = {name: await client.call_tool(*wanted) for name, wanted in CALLS.items()}
             return {"tools": tools, **called}
@@ -117,6 +118,7 @@ def test_audio_comes_in_the_answer(answers: dict) -> None:
         ("fast", "speed"),
         ("nowhere", "--folder"),
         ("both", "Choose one"),
+        ("silent", "no player on this machine"),
     ],
 )
 def test_what_cannot_be_is_told_in_words(answers: dict, name: str, words: str) -> None:
@@ -126,14 +128,23 @@ def test_what_cannot_be_is_told_in_words(answers: dict, name: str, words: str) -
 def test_files_are_saved_in_the_folder_and_nowhere_else(
     fake_server: Server, tmp_path: Path
 ) -> None:
+    """Started with what the page about it says, to the letter."""
     folder = tmp_path / "speech"
     folder.mkdir()
     (folder / "old.mp3").write_bytes(b"old")
     (folder / "out").symlink_to(tmp_path)
     names = "a.wav", "b.MP3", "../x.mp3", f"{tmp_path}/x.mp3", "out/x.mp3", "old.mp3", "x.sh"
 
+    page = (Path(__file__).parent.parent / "docs/clients/mcp.md").read_text()
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    wanted = json.loads(block)["mcpServers"]["vivavoce"]
+    assert Path(wanted["command"]).name == "vivavoce"
+    here = {"http://127.0.0.1:8000": fake_server.url, "/home/me/Music": str(folder)}
+    command, *options = (here.get(word, word) for word in wanted["args"])
+    assert command == "mcp"
+
     async def ask() -> list[CallToolResult]:
-        async with assistant(fake_server, "--folder", str(folder)) as client:
+        async with assistant(fake_server, *options, **wanted["env"]) as client:
             return [
                 await client.call_tool("speak", {"text": TEXT, "file": name})
                 for name in (*names, "no/x.mp3")
@@ -170,34 +181,17 @@ def test_it_is_played_aloud_and_the_protocol_stays_whole(
     assert len(decode((tmp_path / "heard.wav").read_bytes(), "wav")) == len(fake_samples())
 
 
-def test_without_a_server_or_a_player_it_is_said_what_to_do(fake_server: Server) -> None:
+def test_without_a_server_it_is_said_what_to_do() -> None:
     said = refusal(call("http://127.0.0.1:9", "speak", {"text": TEXT}))
     assert "No server answers at http://127.0.0.1:9" in said
     assert "vivavoce serve" in said
     assert "--url" in said
-    silent = call(fake_server, "speak", {"text": TEXT, "aloud": True}, PATH="/nowhere")
-    assert "no player on this machine" in refusal(silent)
 
 
 def test_what_the_voice_cannot_heed_is_told(voice_server: Server) -> None:
     wishes = {"text": "Good morning.", "instructions": "Whisper."}
     _, told = call(f"{voice_server.url}/v1/", "speak", wishes).content
     assert told.text == "Spoken, voice heart (hibari-heart). It ignored: instructions."
-
-
-def test_the_configuration_of_the_page_works_as_it_stands(
-    fake_server: Server, tmp_path: Path
-) -> None:
-    page = (Path(__file__).parent.parent / "docs/clients/mcp.md").read_text()
-    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
-    wanted = json.loads(block)["mcpServers"]["vivavoce"]
-    assert Path(wanted["command"]).name == "vivavoce"
-    here = {"http://127.0.0.1:8000": fake_server.url, "/home/me/Music": str(tmp_path)}
-    command, *options = (here.get(word, word) for word in wanted["args"])
-    assert command == "mcp"
-    wishes = {"text": TEXT, "file": "hello.mp3"}
-    (told,) = call(fake_server, "speak", wishes, *options, **wanted["env"]).content
-    assert told.text.startswith(f"Saved as {tmp_path}")
 
 
 def test_a_key_is_sent_and_its_absence_explained(tmp_path: Path) -> None:

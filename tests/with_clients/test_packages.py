@@ -130,6 +130,26 @@ def test_livekit_is_told_what_is_wrong(server: Server) -> None:
         asyncio.run(ask())
 
 
+def test_livekit_notices_half_an_answer(server: Server) -> None:
+    """As bytes. In the other form it passes over the event that says so."""
+    from livekit.agents import APIConnectionError, APIConnectOptions
+
+    async def ask() -> None:
+        tts = openai_plugin.TTS(
+            model="tts-1",
+            base_url=f"{server.url}/v1",
+            api_key="none",
+            instructions="fail_after=20",
+        )
+        once = APIConnectOptions(max_retry=0)
+        async with tts.synthesize(TEXT, conn_options=once) as stream:
+            async for _ in stream:
+                pass
+
+    with pytest.raises(APIConnectionError):
+        asyncio.run(ask())
+
+
 # Pipecat
 
 
