@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vivavoce.audio.encode import open_encoder
-from vivavoce.audio.formats import PCM_SAMPLE_RATE_HZ
 from vivavoce.cli.output import half_a_file, seal
 from vivavoce.cli.parts import PartsFolder
 from vivavoce.cli.steps import Steps
-from vivavoce.service.order import MAX_SEED
+from vivavoce.service.order import MAX_SEED, choose_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4
 """An engine that serves several side by side makes more of them in the same time."""
-_SLICE_BYTES = 2 * PCM_SAMPLE_RATE_HZ
+_SLICE_BYTES = 48_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,7 @@ class Book:
         self._parts = parts
         self._output = output
         self._folder = PartsFolder(output)
+        _, self._rate_hz = choose_format(order)
         drawn = self._folder.seed()
         if order.seed is not None:
             self._seed = order.seed
@@ -98,11 +98,17 @@ class Book:
         self._folder.remove()
         plan = plans[0]
         total_s = time.monotonic() - began_at
-        return Done(samples / PCM_SAMPLE_RATE_HZ, total_s, plan.voice, plan.model.info.id)
+        return Done(samples / self._rate_hz, total_s, plan.voice, plan.model.info.id)
 
     def _part(self, part: TextPart) -> SpeechOrder:
         return replace(
-            self._order, text=part.text, seed=self._seed, format="pcm", whole=True, cache=False
+            self._order,
+            text=part.text,
+            seed=self._seed,
+            format="pcm",
+            sample_rate_hz=self._rate_hz,
+            whole=True,
+            cache=False,
         )
 
     async def _make(self, plans: list[Plan], steps: Steps) -> None:
@@ -133,7 +139,7 @@ class Book:
 
     def _join(self, plans: list[Plan]) -> int:
         """Write all samples into the output, encoded in one go; return how many they are."""
-        encoder = open_encoder(self._order.format, PCM_SAMPLE_RATE_HZ)
+        encoder = open_encoder(self._order.format, self._rate_hz)
         total = 0
         with half_a_file(self._output) as file:
             for samples in self._samples(plans):
@@ -149,6 +155,6 @@ class Book:
                 while data := spoken.read(_SLICE_BYTES):
                     # As it was before it was written as 16 bits, to the bit once it is again.
                     yield np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32767)
-            pause = round(part.pause_s / self._order.speed * PCM_SAMPLE_RATE_HZ)
+            pause = round(part.pause_s / self._order.speed * self._rate_hz)
             if pause and n + 1 < len(plans):
                 yield np.zeros(pause, np.float32)

@@ -71,7 +71,7 @@ class PartsFolder:
         self._write(self.path / "seed", str(seed).encode())
 
     def part(self, key: str) -> Path:
-        """Return where a part is, or belongs: PCM, 24 kHz."""
+        """Return where a part is, or belongs: PCM, at the output's rate."""
         return self.path / f"{key[:32]}.pcm"
 
     def keep(self, key: str, samples: bytes) -> None:
