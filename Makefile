@@ -8,6 +8,7 @@
 #   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
+#   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
 #   make parity     compare with that package live: 12 GB of memory, ten minutes
@@ -18,9 +19,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
+CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 
-.PHONY: serve test check bench bench-streams bench-cold bench-offline soak newcomer goldens parity clean
+.PHONY: serve test check bench bench-streams bench-cold bench-offline soak clients newcomer goldens
+.PHONY: parity clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -50,6 +53,9 @@ soak: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)
 	$(BIN)/python -m pytest -m soak tests/service
 
+clients: $(CLIENTS)/installed
+	$(CLIENTS)/bin/python -m pytest -W ignore -m clients tests/with_clients
+
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py
 
@@ -60,7 +66,7 @@ parity: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && PYTHONPATH=../../../src ../../../$(OFFICIAL)/bin/python parity.py
 
 clean:
-	rm -rf $(VENV) $(OFFICIAL)
+	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
@@ -83,4 +89,12 @@ $(OFFICIAL)/installed:
 	@$(OFFICIAL)/bin/pip install --quiet torch==2.13.0
 	@$(OFFICIAL)/bin/pip install --quiet transformers==4.57.3 accelerate==1.12.0 librosa soundfile einops rich
 	@$(OFFICIAL)/bin/pip install --quiet --no-deps qwen-tts==0.1.1
+	@touch $@
+
+$(CLIENTS)/installed: pyproject.toml requirements-clients.txt
+	@echo "Installing the clients"
+	@$(PYTHON) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install \
+		--requirement requirements-clients.txt --editable .
+	@! command -v npm > /dev/null || npm install --silent --no-fund --no-audit --prefix $(CLIENTS) openai@6
 	@touch $@

@@ -67,14 +67,17 @@ def test_the_api_page_names_every_field_and_format() -> None:
         assert f"`{name}`" in page
 
 
-def test_the_readmes_python_runs_as_it_stands(
-    voice_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("page", "written"),
+    [("README.md", "hello.mp3"), ("docs/clients/openai-sdk.md", "hello.wav")],
+)
+def test_the_python_of_a_page_runs_as_it_stands(
+    page: str, written: str, voice_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readme = (ROOT / "README.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(example.replace("http://127.0.0.1:8000", voice_server.url), {})
-    assert len(decode(Path("hello.mp3").read_bytes(), "mp3")) > 24000
+    assert len(decode(Path(written).read_bytes(), written[-3:])) > 24000
 
 
 def test_the_readmes_figures_are_the_last_ones_measured() -> None:

@@ -16,6 +16,7 @@ from vivavoce.settings import Settings, load_settings
 GIVEN = {
     "HOST": ("0.0.0.0", "0.0.0.0"),
     "PORT": ("9001", 9001),
+    "WYOMING_PORT": ("10200", 10200),
     "ENGINE": ("fake", "fake"),
     "MODEL_ID": ("Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice", "Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice"),
     "CLONE_MODEL_ID": ("./base", "./base"),
@@ -77,6 +78,7 @@ IMPOSSIBLE = [
     ("PORT", "99999"),
     ("PORT", "-1"),
     ("PORT", "http"),
+    ("WYOMING_PORT", "70000"),
     ("ENGINE", "foo"),
     ("OFFLINE", "perhaps"),
     ("DEVICE", "gpu"),

@@ -33,6 +33,9 @@ from vivavoce.types import Need
 from vivavoce.worker.handle import WorkerLimits
 
 if TYPE_CHECKING:
+    import socket
+    from contextlib import AbstractAsyncContextManager
+
     from fastapi import FastAPI
 
     from vivavoce.engine.base import Options
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from vivavoce.service.trace import Traces
     from vivavoce.settings import Settings
     from vivavoce.types import ModelInfo
+    from vivavoce.wyoming.server import WyomingServer
 
 
 def choose_engine(settings: Settings) -> str:
@@ -186,8 +190,32 @@ def _traces(settings: Settings) -> Traces | None:
     return OtlpTraces(settings.otlp_endpoint)
 
 
-def build_app(settings: Settings) -> tuple[FastAPI, SpeechService]:
-    """Return the whole server as an ASGI application, and the service inside it."""
+def build_wyoming(
+    settings: Settings, service: SpeechService, listener: socket.socket
+) -> WyomingServer:
+    """Return the server that speaks Wyoming, to be entered beside the application."""
+    from vivavoce.wyoming.protocol import WyomingLimits
+    from vivavoce.wyoming.server import WyomingServer
+
+    limits = WyomingLimits(
+        max_input_chars=settings.max_input_chars,
+        max_event_bytes=settings.max_body_bytes,
+        idle_s=settings.request_timeout_s,
+        receive_timeout_s=settings.receive_timeout_s,
+        send_timeout_s=settings.send_timeout_s,
+    )
+    return WyomingServer(service, listener, limits, settings.shutdown_timeout_s)
+
+
+def build_app(
+    settings: Settings,
+    service: SpeechService | None = None,
+    beside: AbstractAsyncContextManager[object] | None = None,
+) -> tuple[FastAPI, SpeechService]:
+    """Return the whole server as an ASGI application, and the service inside it.
+
+    `beside` is another server of the same service, which lives as long as the application.
+    """
     from vivavoce.api.app import ApiAccess, create_app
     from vivavoce.api.limits import ApiLimits
 
@@ -203,10 +231,15 @@ def build_app(settings: Settings) -> tuple[FastAPI, SpeechService]:
         settings.public_lists,
         settings.cors_origins,
     )
-    service = build_service(settings)
+    service = service or build_service(settings)
     gpus = machine.nvidia_gpus()
-    rules = VoiceRules(settings.max_reference_s, settings.require_consent)
     app = create_app(
-        service, limits, access, voice_rules=rules, gpus=gpus, preload=settings.preload
+        service,
+        limits,
+        access,
+        voice_rules=VoiceRules(settings.max_reference_s, settings.require_consent),
+        gpus=gpus,
+        preload=settings.preload,
+        beside=beside,
     )
     return app, service

@@ -40,6 +40,16 @@ class Settings(BaseSettings):
         int,
         Field(alias="PORT", ge=0, le=65535, description="Port to listen on; 0 for any free one."),
     ] = 8000
+    wyoming_port: Annotated[
+        int,
+        Field(
+            alias="WYOMING_PORT",
+            ge=0,
+            le=65535,
+            description="Port on which Home Assistant is served by Wyoming, usually 10200; 0 for "
+            "none. The protocol knows no keys.",
+        ),
+    ] = 0
     engine: Annotated[
         Literal["auto", "qwen3", "embedded", "fake"],
         Field(

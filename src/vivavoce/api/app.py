@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +50,19 @@ def create_app(
     voice_rules: VoiceRules | None = None,
     gpus: tuple[str, ...] = (),
     preload: bool = False,
+    beside: AbstractAsyncContextManager[object] | None = None,
 ) -> FastAPI:
-    """Return the application; its start starts the service, its shutdown closes it."""
+    """Return the application; its start starts the service, its shutdown closes it.
+
+    `beside` is another server of the same service: entered when this one starts, left before the
+    service is closed.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start(preload=preload)
-        yield
+        async with beside or nullcontext():
+            yield
         await service.close()
 
     app = FastAPI(
@@ -87,6 +93,8 @@ def create_app(
         app.include_router(router, prefix="/v1", tags=[tag])
         app.include_router(router, include_in_schema=False)
     app.add_api_route("/v1", lambda: {"name": "vivavoce"}, include_in_schema=False)
+    # By this answer wyoming-openai knows a server that lists its voices.
+    app.add_api_route("/v1/test", lambda: {"status": "ok"}, include_in_schema=False)
     # Added last is outermost: every answer passes RequestContext.
     app.add_middleware(
         BodyLimit,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host:port`.
+def listen(host: str, port: int, setting: str = "PORT") -> socket.socket:
+    """Return a socket that listens on `host:port`; `setting` is where the port comes from.
 
     Raises:
         SettingsError: the port is in use, or the address is not this machine's.
@@ -33,7 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as exc:
         raise SettingsError(
-            f"Cannot listen on HOST={host} PORT={port}: {exc.strerror or exc}. "
+            f"Cannot listen on HOST={host} {setting}={port}: {exc.strerror or exc}. "
             "Is a server running there already? Choose another address or port."
         ) from None
 

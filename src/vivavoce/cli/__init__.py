@@ -215,6 +215,31 @@ def codes(
 
 
 @app.command()
+def mcp(
+    url: Annotated[
+        str, typer.Option(envvar="VIVAVOCE_URL", help="Where the server is.")
+    ] = "http://127.0.0.1:8000",
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="VIVAVOCE_API_KEY", show_default=False, help="Its key, if it has any."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, exists=True, help="Let files be saved, in this folder only."),
+    ] = None,
+) -> None:
+    """Give assistants that speak MCP, on standard input and output, a running server's voices."""
+    try:
+        from vivavoce.cli.mcp import run
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] not in ("mcp", "mcp_types", "httpx2"):
+            raise
+        message = "This needs the package mcp, version 2. Install it: pip install 'vivavoce[mcp]'"
+        raise failed(VivavoceError(message)) from None
+    run(url, api_key, folder)
+
+
+@app.command()
 def doctor() -> None:
     """Tell what this machine can run, and why not the rest."""
     from vivavoce.cli.doctor import run

@@ -42,7 +42,9 @@ class Player:
 
     def __enter__(self) -> Self:
         # One of the commands above, found in the user's own PATH.
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
         return self
 
     def write(self, data: bytes) -> None:

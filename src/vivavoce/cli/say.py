@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vivavoce import log
 from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS
+from vivavoce.cli.book import Book, Done
+from vivavoce.cli.output import half_a_file, seal
+from vivavoce.cli.parts import cut
 from vivavoce.cli.player import Player
+from vivavoce.cli.steps import Steps
 from vivavoce.errors import InvalidRequest
 from vivavoce.factory import build_service
 from vivavoce.settings import load_settings
@@ -24,14 +25,12 @@ from vivavoce.text.subtitles import SUBTITLE_FORMATS, subtitles
 from vivavoce.types import Timestamps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from vivavoce.service.order import SpeechOrder
-    from vivavoce.service.speech import Speech
+    from vivavoce.service.speech import Speech, SpeechService
 
 _TEXT_FILES = (".txt", ".md")
-_HEAD_BYTES = 64  # no format has sizes further in than this
-_LOG_EVERY_SEGMENTS = 25
 
 
 def run(
@@ -50,11 +49,11 @@ def run(
     order = replace(order, text=_read(source), format=_choose_format(output, format_name))
     if output is None:
         with Player() as player:
-            speech = asyncio.run(_speak(order, player.write))
+            done = asyncio.run(_speak(order, player.write))
     else:
-        speech = _speak_to_file(order, output)
+        done = _speak_to_file(order, output)
     if subtitle_file is not None:
-        _write_subtitles(speech, subtitle_file)
+        _write_subtitles(done, subtitle_file)
 
 
 def read_clip(path: Path) -> bytes:
@@ -73,9 +72,9 @@ def _check_subtitles(path: Path) -> None:
         raise InvalidRequest(f"There is no folder {path.parent}. Create it first.")
 
 
-def _write_subtitles(speech: Speech, path: Path) -> None:
+def _write_subtitles(done: Done, path: Path) -> None:
     try:
-        path.write_text(subtitles(speech.made.timed, _ending(path)), encoding="utf-8")
+        path.write_text(subtitles(done.timed, _ending(path)), encoding="utf-8")
     except OSError as exc:
         raise InvalidRequest(f"Cannot write {path}: {exc.strerror or exc}.") from None
 
@@ -84,97 +83,67 @@ def _ending(path: Path) -> str:
     return path.suffix.removeprefix(".").lower()
 
 
-def _speak_to_file(order: SpeechOrder, output: Path) -> Speech:
+def _speak_to_file(order: SpeechOrder, output: Path) -> Done:
     if not output.parent.is_dir():
         raise InvalidRequest(f"There is no folder {output.parent}. Create it first.")
     try:
         if output.exists() and not output.is_file():  # a device or a pipe
             with output.open("wb") as device:
-                speech = asyncio.run(_speak(order, device.write))
+                done = asyncio.run(_speak(order, device.write))
         else:
-            speech = _speak_to_regular_file(order, output.resolve())
+            done = asyncio.run(_speak_to_regular_file(order, output.resolve()))
     except OSError as exc:
         raise InvalidRequest(f"Cannot write {output}: {exc.strerror or exc}.") from None
     typer.echo(
-        f"{output}: {speech.made.duration_s:.1f} s of speech in {speech.total_s:.1f} s, "
-        f"voice {speech.plan.voice} ({speech.model.id})",
+        f"{output}: {done.duration_s:.1f} s of speech in {done.total_s:.1f} s, "
+        f"voice {done.voice} ({done.model})",
         err=True,
     )
-    return speech
+    return done
 
 
-def _speak_to_regular_file(order: SpeechOrder, output: Path) -> Speech:
-    partial = output.with_name(output.name + ".part")  # half a file never bears the whole's name
-    try:
-        with partial.open("w+b") as file:
-            speech = asyncio.run(_speak(replace(order, whole=True), file.write))
-            size = file.tell()
-            file.seek(0)
-            head = bytearray(file.read(_HEAD_BYTES))
-            speech.made.seal(head, size)
-            file.seek(0)
-            file.write(head)
-        os.replace(partial, output)
-    finally:
-        partial.unlink(missing_ok=True)
-    return speech
+async def _speak_to_regular_file(order: SpeechOrder, output: Path) -> Done:
+    async with _service() as service:
+        can = service.models.choose(order.model, order.need).info.capabilities
+        parts = cut(order.text, can.languages, pauses_itself=can.joins_sentences)
+        # Times count from the beginning of one answer: with them all is spoken in one go.
+        if len(parts) > 1 and order.timestamps is Timestamps.NONE:
+            return await Book(service, order, parts, output).speak()
+        with half_a_file(output) as file:
+            speech = await _stream(service, replace(order, whole=True), file.write)
+            seal(file, speech.made.seal)
+        return Done.of(speech)
 
 
-async def _speak(order: SpeechOrder, write: Callable[[bytes], object]) -> Speech:
-    """Hand the bytes to `write` as they come, showing how far it is."""
+async def _speak(order: SpeechOrder, write: Callable[[bytes], object]) -> Done:
+    async with _service() as service:
+        return Done.of(await _stream(service, order, write))
+
+
+@asynccontextmanager
+async def _service() -> AsyncIterator[SpeechService]:
+    """Yield what speaks, until it is no longer needed."""
     settings = load_settings()
     log.configure("warning", settings.log_format)
     service = build_service(settings)
     try:
-        speech = await service.begin(order)
-        with _Steps(len(speech.plan.request.segments)) as steps:
-            for wish in speech.plan.ignored:
-                steps.note(f"{speech.model.id} knows no {wish}: they are ignored.")
-            async with aclosing(speech.parts()) as parts:
-                async for part in parts:
-                    await asyncio.to_thread(write, part)
-                    steps.reached(speech.made.segments_begun)
-        return speech
+        yield service
     finally:
         await service.close()
 
 
-class _Steps:
-    """How many of the text's pieces are spoken: a bar on a terminal, lines elsewhere."""
-
-    def __init__(self, total: int) -> None:
-        console = Console(stderr=True)
-        self._total = total
-        self._console = console
-        self._logged = 0
-        self._bar = Progress(
-            TextColumn("speaking"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=total)
-
-    def __enter__(self) -> _Steps:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def note(self, line: str) -> None:
-        """Say something beside the bar."""
-        self._console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-    def reached(self, segments: int) -> None:
-        """Note that so many have begun."""
-        self._bar.update(self._task, completed=segments)
-        if not self._console.is_terminal and segments >= self._logged + _LOG_EVERY_SEGMENTS:
-            self._logged = segments
-            self.note(f"spoken: {segments} of {self._total} pieces")
+async def _stream(
+    service: SpeechService, order: SpeechOrder, write: Callable[[bytes], object]
+) -> Speech:
+    """Hand the bytes to `write` as they come, showing how far it is."""
+    speech = await service.begin(order)
+    with Steps(len(speech.plan.request.segments)) as steps:
+        steps.note_ignored(speech.model.id, speech.plan.ignored)
+        async with aclosing(speech.parts()) as parts:
+            async for part in parts:
+                await asyncio.to_thread(write, part)
+                steps.reached(speech.made.segments_begun)
+    return speech
 
 
 def _read(source: str | None) -> str:

@@ -9,7 +9,7 @@ import typer
 from vivavoce import allocator, log
 from vivavoce.api import server
 from vivavoce.engine.qwen3.checkpoint import find
-from vivavoce.factory import build_app, choose_engine
+from vivavoce.factory import build_app, build_service, build_wyoming, choose_engine
 from vivavoce.log_writer import LineWriter
 from vivavoce.settings import Settings, load_settings
 
@@ -32,16 +32,32 @@ def run(host: str | None, port: int | None) -> None:
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
         url = f"http://{shown}:{port}"
         engine = choose_engine(settings)
-        typer.echo(_LISTENING.format(url=url, engine=engine, note=_note(engine, settings)))
+        note = _note(engine, settings)
+        if settings.wyoming_port:
+            note += f"\nHome Assistant: Wyoming on {shown}, port {settings.wyoming_port}\n"
+            if settings.api_keys or settings.api_keys_file:
+                note += "It knows no keys: whoever reaches that port may have texts spoken.\n"
+        typer.echo(_LISTENING.format(url=url, engine=engine, note=note))
 
-    app, service = build_app(settings)
+    service = build_service(settings)
+    wyoming = None
+    if settings.wyoming_port:
+        door = server.listen(settings.host, settings.wyoming_port, "WYOMING_PORT")
+        wyoming = build_wyoming(settings, service, door)
+    app, _ = build_app(settings, service, wyoming)
+
+    def on_stopping() -> None:
+        service.drain()
+        if wyoming is not None:
+            wyoming.stop()
+
     server.run(
         app,
         listener,
         shutdown_timeout_s=settings.shutdown_timeout_s,
         client_timeout_s=settings.receive_timeout_s,
         on_listening=on_listening,
-        on_stopping=service.drain,
+        on_stopping=on_stopping,
     )
 
 

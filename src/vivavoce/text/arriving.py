@@ -1,0 +1,37 @@
+"""Text that is still being written, in whole sentences as soon as each is complete."""
+
+from __future__ import annotations
+
+import sentencex
+
+from vivavoce.text.script import guess_language
+
+_MAX_HELD_CHARS = 1000
+"""Who writes more than that without an end to the sentence is heard up to the last word."""
+
+
+class ArrivingText:
+    """Takes text in pieces of any size. What it gives out, joined, is what it was given."""
+
+    def __init__(self, languages: tuple[str, ...]) -> None:
+        self._languages = languages
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Take a piece; return the sentences that are complete: others have begun after them."""
+        self._held += piece
+        language = guess_language(self._held, self._languages).partition("-")[0]
+        *complete, last = sentencex.segment(language, self._held) or [""]
+        if not last.strip():  # the blanks after a sentence: whether more belongs to it is unknown
+            last = complete.pop() + last if complete else last
+        if len(last) > _MAX_HELD_CHARS:
+            at = last.rfind(" ") + 1 or len(last)
+            complete.append(last[:at])
+            last = last[at:]
+        self._held = last
+        return "".join(complete)
+
+    def flush(self) -> str:
+        """Return the rest: nothing follows it."""
+        rest, self._held = self._held, ""
+        return rest
