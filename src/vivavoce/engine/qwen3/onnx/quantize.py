@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vivavoce.engine.qwen3.threads import share
 from vivavoce.errors import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -45,15 +46,16 @@ def quantize(parts: Sequence[Tensor], bits: int, values: Tensor, scales: Tensor)
     `values` is uint8 [N, blocks, bytes of a block] (of two in a byte the first is the low half),
     `scales` is fp32 [N, blocks].
     """
-    done, threads = 0, torch.get_num_threads()
-    torch.set_num_threads(1)  # with pieces as small as these more would wait for each other
-    try:
-        for part in (part for whole in parts for part in whole.split(_ROWS)):
-            here = slice(done, done := done + len(part))
-            blocks = part.float().unflatten(-1, (scales.shape[-1], -1))
-            values[here], scales[here] = _round(blocks, bits)
-    finally:
-        torch.set_num_threads(threads)
+    pieces, done = [], 0
+    for part in (part for whole in parts for part in whole.split(_ROWS)):
+        pieces.append((part, slice(done, done := done + len(part))))
+
+    def write(piece: tuple[Tensor, slice]) -> None:
+        part, here = piece
+        blocks = part.float().unflatten(-1, (scales.shape[-1], -1))
+        values[here], scales[here] = _round(blocks, bits)
+
+    share(pieces, lambda: write, torch.get_num_threads())
 
 
 def _round(blocks: Tensor, bits: int) -> tuple[Tensor, Tensor]:
