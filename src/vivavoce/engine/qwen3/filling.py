@@ -27,7 +27,7 @@ _THREADS = 4
 
 _BLOCK_BYTES = {"cpu": 2**20, "cuda": 2**23}
 """A processor reads and converts within its caches. A CUDA device is to be asked seldom, but to pin
-memory for it takes time as well: about a second for 4 GB.
+memory for it takes time as well.
 """
 
 _ALIGNMENT = 256
@@ -55,22 +55,23 @@ def fill(file: TensorFile, wanted: Sequence[Wanted], device: torch.device) -> li
         EngineUnavailable: the file has become shorter, or its device failed.
     """
     plain = [number for number, one in enumerate(wanted) if one.lay is None]
-    made = dict(zip(plain, _side_by_side([wanted[number] for number in plain], device)))
+    memory = _side_by_side([wanted[number] for number in plain], device)
+    made = dict(zip(plain, memory, strict=True))
     jobs: list[_Laid | _Block] = [
         _Laid(number, one, made) for number, one in enumerate(wanted) if one.lay is not None
     ]
     jobs += _cut([(wanted[number].stored, made[number]) for number in plain], device)
     if not jobs:
         return []
-    stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
+    stream = _stream(device)
 
     def begin() -> Callable[[_Laid | _Block], None]:
         staging = Staging(device, stream)
         return lambda job: job.fetch(file, staging)
 
-    threads = _THREADS if stream else min(_THREADS, torch.get_num_threads())
+    threads = _THREADS if stream is not None else min(_THREADS, torch.get_num_threads())
     share(jobs, begin, min(threads, len(jobs)))
-    if stream:
+    if stream is not None:
         stream.synchronize()  # from now on any stream may use what was copied
     return [made[number] for number in range(len(wanted))]
 
@@ -86,30 +87,37 @@ class Staging:
     def __init__(self, device: torch.device, stream: torch.cuda.Stream | None) -> None:
         self.device = device
         self._stream = stream
-        if stream:
+        if stream is not None:
             torch.cuda.set_stream(stream)  # of this thread
-        turns = [torch.cuda.Event(), torch.cuda.Event()] if stream else [None]
+        pinned = stream is not None
+        turns = [torch.cuda.Event(), torch.cuda.Event()] if pinned else [None]
         size = _BLOCK_BYTES[device.type]
-        self._turns = cycle(
-            [(torch.empty(size, dtype=torch.uint8, pin_memory=bool(stream)), it) for it in turns]
-        )
+        self._turns = cycle([(_block(size, pinned=pinned), copied) for copied in turns])
 
     @contextmanager
     def block(self) -> Iterator[Tensor]:
         """Lend a block of bytes, for what is read and copied inside of the context."""
         memory, copied = next(self._turns)
-        if copied:
+        if copied is not None:
             copied.synchronize()
         yield memory
-        if copied:
+        if copied is not None:
             copied.record(self._stream)
 
     def copy(self, numbers: Tensor, target: Tensor) -> None:
         """Copy from the block to the device, converting if need be."""
-        if self._stream and numbers.dtype != target.dtype:
+        if self._stream is not None and numbers.dtype != target.dtype:
             # As it is, to be converted there. Left to itself, torch would do it here, and wait.
             numbers = numbers.to(self.device, non_blocking=True)
         target.copy_(numbers, non_blocking=True)
+
+
+def _stream(device: torch.device) -> torch.cuda.Stream | None:
+    return torch.cuda.current_stream(device) if device.type == "cuda" else None
+
+
+def _block(size: int, *, pinned: bool) -> Tensor:
+    return torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
 
 
 @dataclass(slots=True)

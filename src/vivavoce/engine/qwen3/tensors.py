@@ -90,9 +90,14 @@ class TensorFile:
         """Return a tensor, see `can_map`, whose memory is the file's: read when it is used.
 
         To write into it changes no file.
+
+        Raises:
+            EngineUnavailable: the file has become shorter.
         """
         if self._mapping is None:
             self._mapping = mmap.mmap(self._file, 0, access=mmap.ACCESS_COPY)
+        if stored.end > len(self._mapping):
+            raise self._unreadable(f"it ends after {len(self._mapping)} bytes")
         numbers = torch.frombuffer(
             self._mapping, dtype=stored.dtype, count=stored.count, offset=stored.begin
         )
