@@ -23,7 +23,7 @@ class Ours:
 
     def __init__(self, job: Job) -> None:
         self._device = torch.device(job.device)
-        self.versions = {name: version(name) for name in ("vivavoce", "safetensors")}
+        self.versions = {"vivavoce": version("vivavoce")}
         dtype = DTYPES[job.dtype]
         self._model = Qwen3TTS.load(
             Path(job.folder),

@@ -29,4 +29,4 @@ def has_nvidia_gpu() -> bool:
 
 def has_torch() -> bool:
     """Tell whether what Qwen3-TTS runs on is installed."""
-    return all(find_spec(name) is not None for name in ("torch", "safetensors", "tokenizers"))
+    return all(find_spec(name) is not None for name in ("torch", "tokenizers"))

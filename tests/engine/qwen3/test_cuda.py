@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from speaking import speaking_checkpoint
 from vivavoce.engine.qwen3.engine import Qwen3Engine
+from vivavoce.engine.qwen3.model import Qwen3TTS
 from vivavoce.types import Samples, SamplingControls, Segment, SpeechRequest
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -51,3 +54,19 @@ def test_in_half_precision_it_speaks_too(kind: str, need: str) -> None:
     sound = spoken(kind, need, "cuda", "bf16")
     assert len(sound) % 1920 == 0
     assert np.abs(sound).max() > 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_are_the_same_there(dtype: torch.dtype) -> None:
+    folder = Path(speaking_checkpoint("base"))
+    cpu, gpu = (
+        Qwen3TTS.load(folder, torch.device(device), dtype, torch.float32)
+        for device in ("cpu", "cuda")
+    )
+    for part in ("talker", "codec_decoder", "codec_encoder", "speaker_encoder"):
+        here, there = (dict(getattr(model, part).named_parameters()) for model in (cpu, gpu))
+        assert here.keys() == there.keys()
+        for name, tensor in there.items():
+            assert tensor.is_cuda
+            # What is laid anew is computed there, some of it by other formulas.
+            torch.testing.assert_close(tensor.cpu(), here[name], rtol=1e-6, atol=0)

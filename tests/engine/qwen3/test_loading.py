@@ -11,6 +11,7 @@ import torch
 from cases import SEED
 from checkpoints import TINY, make_checkpoint
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from vivavoce.engine.qwen3.model import Qwen3TTS
 from vivavoce.engine.qwen3.tokenizer import TextTokenizer
@@ -58,7 +59,19 @@ def change_config(path: Path, change: Callable[[dict], None]) -> None:
 def test_a_sound_checkpoint_loads_in_the_wanted_type(sound: Path, dtype: torch.dtype) -> None:
     model = load(sound, dtype)
     for module in (model.talker, model.codec_decoder, model.codec_encoder, model.speaker_encoder):
-        assert {parameter.dtype for parameter in module.parameters()} == {dtype}
+        tables = {part for part in module.modules() if isinstance(part, nn.Embedding)}
+        for part in module.modules():
+            for parameter in part.parameters(recurse=False):
+                # What is looked up in a table is converted row by row.
+                assert parameter.dtype == (torch.bfloat16 if part in tables else dtype)
+
+
+@pytest.mark.parametrize(("bits", "talker"), [(None, "reading talker"), (8, "making int8 talker")])
+def test_it_says_what_it_does(sound: Path, bits: int | None, talker: str) -> None:
+    stages: list[str] = []
+    cpu = torch.device("cpu")
+    Qwen3TTS.load(sound, cpu, torch.float32, weight_bits=bits, on_stage=stages.append)
+    assert stages == ["reading tokenizer", talker, "reading codec", "reading encoders"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from vivavoce.engine.qwen3.weights import check_leftovers, load_weights
 from vivavoce.errors import EngineUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor
@@ -52,13 +53,14 @@ class Qwen3TTS:
         weight_bits: int | None = None,
         *,
         as_from_folder: bool = False,
+        on_stage: Callable[[str], None] = lambda stage: None,
     ) -> Qwen3TTS:
         """Load a checkpoint from a folder in the released layout.
 
         The codec (decoder and encoder) computes in `codec_dtype`, by default as everything else.
         With `weight_bits` (4, 8, or 32) onnxruntime computes talker and predictor, in fp32 on the
         CPU, from weights of so many bits.
-        `as_from_folder`: see `TextTokenizer`.
+        `as_from_folder`: see `TextTokenizer`. `on_stage` is told what is begun, in a few words.
 
         Raises:
             EngineUnavailable: something is missing, left over, misshapen or unknown; the message
@@ -66,6 +68,7 @@ class Qwen3TTS:
         """
         codec_dtype = codec_dtype or dtype
         attend = load_attention(attention)
+        on_stage("reading tokenizer")
         config = read_config(folder)
         tokenizer = TextTokenizer(folder, as_from_folder=as_from_folder)
         base = config.speaker_encoder is not None
@@ -76,16 +79,17 @@ class Qwen3TTS:
             speaker = SpeakerEncoder(config.speaker_encoder) if config.speaker_encoder else None
         model_path = folder / "model.safetensors"
         codec_path = folder / "speech_tokenizer" / "model.safetensors"
-        used = _load_talker(talker, model_path, device, dtype, weight_bits)
-        if speaker is not None:
-            used |= load_weights(speaker, model_path, "speaker_encoder.", device, dtype)
-        check_leftovers(model_path, used)
-        used = load_weights(decoder, codec_path, "decoder.", device, codec_dtype)
-        if encoder is not None:
-            used |= load_weights(encoder, codec_path, _ENCODER, device, codec_dtype)
-            check_leftovers(codec_path, used)
-        else:  # every release has the encoder; only cloning needs it
-            check_leftovers(codec_path, used, unread=_ENCODER)
+        on_stage(f"making int{weight_bits} talker" if weight_bits else "reading talker")
+        talker_used = _load_talker(talker, model_path, device, dtype, weight_bits)
+        on_stage("reading codec")
+        codec_used = load_weights(decoder, codec_path, "decoder.", device, codec_dtype)
+        if speaker is not None and encoder is not None:
+            on_stage("reading encoders")
+            talker_used |= load_weights(speaker, model_path, "speaker_encoder.", device, dtype)
+            codec_used |= load_weights(encoder, codec_path, _ENCODER, device, codec_dtype)
+        check_leftovers(model_path, talker_used)
+        # Every release has the codec's encoder; only cloning needs it.
+        check_leftovers(codec_path, codec_used, unread=None if base else _ENCODER)
         prompts = PromptBuilder(config, tokenizer, talker)
         return cls(config, tokenizer, talker, decoder, encoder, speaker, prompts)
 
@@ -120,7 +124,4 @@ def _load_talker(
             "install 'vivavoce[qwen]'. Or use QUANTIZE=none."
         ) from exc
     used = replace(talker, path, _TALKER, weight_bits)
-    # Tables stay as they are stored, for what is looked up is converted row by row.
-    used |= load_weights(talker, path, _TALKER, device, None)
-    talker.text_projection.to(dtype)
-    return used
+    return used | load_weights(talker, path, _TALKER, device, dtype)

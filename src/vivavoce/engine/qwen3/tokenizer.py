@@ -54,9 +54,7 @@ class TextTokenizer:
         pattern = _pattern_from_folder(folder) if as_from_folder else _QWEN2
         self._specials = tuple(specials.values())
         self._plain = self._build(bpe, pattern)
-        self._with_specials = self._build(
-            models.BPE.from_file(str(vocab_path), str(merges_path)), pattern
-        )
+        self._with_specials = self._build(bpe, pattern)  # they only read it, and it is large
         for index, content in sorted(specials.items()):
             self._with_specials.add_special_tokens([AddedToken(content, normalized=False)])
             if self._with_specials.token_to_id(content) != index:

@@ -1,21 +1,23 @@
-"""Reading a checkpoint's tensors, strictly, straight to where they are used.
+"""A checkpoint's tensors, strictly, straight to where they are used.
 
-Modules are made on the meta device, without memory; each tensor is then read from the memory-mapped
-safetensors file into place, in the dtype wanted. One that needs no change stays mapped: the system
-reads it when it is used. One that its module computes with in another layout is laid so as it is
-read; the file's own is not kept. A tensor that is missing, left over or of another shape is an
-error that names it.
+Modules are made on the meta device, without memory; each tensor then comes from the safetensors
+file into place, in the dtype wanted. On the processor one that needs no change stays mapped: the
+system reads it when it is used. All others are read into memory, see `filling.py`. One that its
+module computes with in another layout is laid so as it is read. A tensor that is missing, left over
+or of another shape is an error that names it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from vivavoce.engine.qwen3.filling import Wanted, fill
+from vivavoce.engine.qwen3.tensors import Stored, TensorFile
 from vivavoce.errors import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ class Relaid(nn.Module, ABC):
 
     @abstractmethod
     def lay(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
-        """Return what becomes of its parameter `name`, in memory that is not the tensor's."""
+        """Return what becomes of its parameter `name`, in memory that is not the tensor's.
+
+        By any thread.
+        """
 
 
 def load_weights(
@@ -38,45 +43,33 @@ def load_weights(
 ) -> set[str]:
     """Fill `module`, made on the meta device, with the tensors of `path` under `prefix`.
 
-    They get the `dtype` given; without one they keep their own. Returns the names used. Parameters
-    become plain, without gradients.
+    They get the `dtype` given; without one they keep their own, and so do tables whose numbers are
+    shorter: what is looked up is converted row by row. Returns the names used. Parameters become
+    plain, without gradients. Those that were read share one memory, given back with the last.
 
     Raises:
         EngineUnavailable: the file cannot be read, or a tensor is missing or misshapen.
     """
+    read: list[tuple[nn.Module, str]] = []
+    wanted: list[Wanted] = []
     used: set[str] = set()
-    try:
-        with safe_open(path, framework="pt") as file:
-            there = set(file.keys())
-            for name, parameter in list(module.named_parameters()):
-                full = prefix + name
-                if full not in there:
-                    raise EngineUnavailable(
-                        f"{path} has no tensor {full}. The checkpoint is incomplete, or of another "
-                        "model than its config.json says: download it again."
-                    )
-                shape = tuple(file.get_slice(full).get_shape())
-                if shape != tuple(parameter.shape):
-                    raise EngineUnavailable(
-                        f"{path}: tensor {full} has the shape {list(shape)}, but by config.json it "
-                        f"must have {list(parameter.shape)}. Download the checkpoint again."
-                    )
-                tensor = file.get_tensor(full)
-                wanted = dtype or tensor.dtype
-                owner, _, last = name.rpartition(".")
-                place = module.get_submodule(owner)
-                relaid = isinstance(place, Relaid)
-                if relaid or tensor.dtype != wanted or device.type != "cpu":
-                    tensor = _copy(path, full, device, wanted)
-                if relaid:
-                    tensor = place.lay(last, tensor)
-                setattr(place, last, nn.Parameter(tensor, requires_grad=False))
-                used.add(full)
-    except (OSError, SafetensorError) as exc:
-        raise EngineUnavailable(
-            f"Cannot read {path}: {exc}. The file is missing, cut short or damaged: download it "
-            "again."
-        ) from None
+    with TensorFile(path) as file:
+        for name, parameter in list(module.named_parameters()):
+            used.add(prefix + name)
+            stored = _find(file, prefix + name, parameter.shape)
+            owner, _, last = name.rpartition(".")
+            place = module.get_submodule(owner)
+            numbers = _numbers(place, stored, dtype)
+            if isinstance(place, Relaid):
+                wanted.append(Wanted(stored, numbers, partial(place.lay, last)))
+            elif device.type == "cpu" and numbers == stored.dtype and file.can_map(stored):
+                _put(place, last, file.mapped(stored))
+                continue
+            else:
+                wanted.append(Wanted(stored, numbers))
+            read.append((place, last))
+        for (place, last), tensor in zip(read, fill(file, wanted, device), strict=True):
+            _put(place, last, tensor)
     return used
 
 
@@ -86,10 +79,10 @@ def check_leftovers(path: Path, used: set[str], unread: str | None = None) -> No
     Raises:
         EngineUnavailable: some were not; the message names the first.
     """
-    with safe_open(path, framework="pt") as file:
+    with TensorFile(path) as file:
         unknown = sorted(
             name
-            for name in set(file.keys()) - used
+            for name in file.tensors.keys() - used
             if unread is None or not name.startswith(unread)
         )
     if unknown:
@@ -99,11 +92,27 @@ def check_leftovers(path: Path, used: set[str], unread: str | None = None) -> No
         )
 
 
-def _copy(path: Path, name: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Return a tensor that is not the file's own.
+def _find(file: TensorFile, name: str, shape: torch.Size) -> Stored:
+    stored = file.tensors.get(name)
+    if stored is None:
+        raise EngineUnavailable(
+            f"{file.path} has no tensor {name}. The checkpoint is incomplete, or of another model "
+            "than its config.json says: download it again."
+        )
+    if stored.shape != tuple(shape):
+        raise EngineUnavailable(
+            f"{file.path}: tensor {name} has the shape {list(stored.shape)}, but by config.json it "
+            f"must have {list(shape)}. Download the checkpoint again."
+        )
+    return stored
 
-    The file is opened for it alone: until a mapped file is closed, all that was read of it counts
-    as this process's memory.
-    """
-    with safe_open(path, framework="pt", device=str(device)) as file:
-        return file.get_tensor(name).to(dtype)
+
+def _numbers(place: nn.Module, stored: Stored, dtype: torch.dtype | None) -> torch.dtype:
+    if dtype is None:
+        return stored.dtype
+    is_short_table = isinstance(place, nn.Embedding) and stored.dtype.itemsize < dtype.itemsize
+    return stored.dtype if is_short_table else dtype
+
+
+def _put(place: nn.Module, name: str, tensor: torch.Tensor) -> None:
+    setattr(place, name, nn.Parameter(tensor, requires_grad=False))

@@ -103,8 +103,8 @@ class TransposedTaps(Taps):
         """See `Taps.lay`. A step's last outputs lie farthest ahead of it: the oldest tap's."""
         if name == "bias":
             return tensor.repeat(self.stride)
-        taps = tensor.unflatten(2, (self.count, self.stride)).flip(2)
-        return _copy(taps.permute(2, 0, 3, 1)).flatten(2)
+        taps = tensor.unflatten(2, (self.count, self.stride)).permute(2, 0, 3, 1).unbind()
+        return torch.stack(taps[::-1]).flatten(2)
 
     def forward(self, x: Tensor, dilation: int = 1) -> Tensor:
         """Map [B, T + K / stride - 1, C_in] to [B, T * stride, C_out]."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vivavoce.engine.qwen3.threads import share
 from vivavoce.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -45,25 +46,35 @@ def quantize(parts: Sequence[Tensor], bits: int, values: Tensor, scales: Tensor)
     `values` is uint8 [N, blocks, bytes of a block] (of two in a byte the first is the low half),
     `scales` is fp32 [N, blocks].
     """
-    done, threads = 0, torch.get_num_threads()
-    torch.set_num_threads(1)  # with pieces as small as these more would wait for each other
-    try:
-        for part in (part for whole in parts for part in whole.split(_ROWS)):
-            here = slice(done, done := done + len(part))
-            blocks = part.float().unflatten(-1, (scales.shape[-1], -1))
-            values[here], scales[here] = _round(blocks, bits)
-    finally:
-        torch.set_num_threads(threads)
+    pieces, done = [], 0
+    for part in (part for whole in parts for part in whole.split(_ROWS)):
+        pieces.append((part, slice(done, done := done + len(part))))
+    blocks = scales.shape[-1]
+
+    def begin() -> Callable[[tuple[Tensor, slice]], None]:
+        space = torch.empty(_ROWS, blocks, parts[0].shape[-1] // blocks)
+
+        def write(piece: tuple[Tensor, slice]) -> None:
+            part, here = piece
+            whole = space[: len(part)].copy_(part.unflatten(-1, (blocks, -1)))
+            _round(whole, bits, values[here], scales[here])
+
+        return write
+
+    share(pieces, begin, min(len(pieces), torch.get_num_threads()))
 
 
-def _round(blocks: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+def _round(blocks: Tensor, bits: int, values: Tensor, scales: Tensor) -> None:
+    """Write what becomes of fp32 weights [rows, blocks, weights of a block], which it overwrites.
+
+    In place, for it takes longer to get memory than to compute.
+    """
     # There is one more number below zero than above: it is for what is furthest from zero.
     lowest = -(2 ** (bits - 1))
-    least, most = blocks.amin(dim=-1, keepdim=True), blocks.amax(dim=-1, keepdim=True)
-    scales = torch.where(-least > most, least, most) / lowest
+    least, most = blocks.amin(dim=-1), blocks.amax(dim=-1)
+    torch.where(-least > most, least, most, out=scales).div_(lowest)
     scales[scales == 0] = 1.0
-    steps = (blocks / scales).round_().clamp_(max=-lowest - 1)
-    values = steps.sub_(lowest).to(torch.uint8)
+    blocks.div_(scales[..., None]).round_().clamp_(max=-lowest - 1).sub_(lowest)
     if bits == 4:
-        values = values[..., 0::2] | values[..., 1::2] << 4
-    return values, scales[..., 0]
+        blocks = blocks[..., 0::2].add_(blocks[..., 1::2], alpha=16)
+    values.copy_(blocks)
