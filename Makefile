@@ -4,6 +4,8 @@
 #   make test       install what tests need; check and run everything
 #   make check      only the quick part: style, types, layers
 #   make bench      measure the server on this machine (benchmarks/online)
+#   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
+#   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
@@ -18,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
 SOAK_MINUTES ?= 20
 
-.PHONY: serve test check bench bench-offline soak newcomer goldens parity clean
+.PHONY: serve test check bench bench-streams bench-cold bench-offline soak newcomer goldens parity clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -34,6 +36,12 @@ check: $(VENV)/installed-test
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.online
+
+bench-streams: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.streams
+
+bench-cold: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.cold
 
 bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 	$(BIN)/python -m benchmarks.offline

@@ -30,6 +30,7 @@ _DEFAULTS = {
     "LOG_FORMAT": "json",
     "PYTHONUNBUFFERED": "1",
     "AUDIO_CACHE_MAX": "0",
+    "DATA_DIR": "data",
 }
 
 

@@ -27,6 +27,8 @@ GIVEN = {
     "KV_CACHE_POSITIONS": ("4096", 4096),
     "FRAME_BUDGET": ("false", False),
     "RUNAWAY_GUARD": ("0", False),
+    "DATA_DIR": ("/var/lib/vivavoce", "/var/lib/vivavoce"),
+    "REQUIRE_CONSENT": ("true", True),
     "VOICE_CACHE_MAX": ("0", 0),
     "MAX_UPLOAD_BYTES": ("2048", 2048),
     "MAX_REFERENCE_SECONDS": ("10", 10.0),
@@ -82,6 +84,7 @@ IMPOSSIBLE = [
     ("DTYPE", "fp16"),
     ("QUANTIZE", "int2"),
     ("KV_CACHE_POSITIONS", "-1"),
+    ("REQUIRE_CONSENT", "maybe"),
     ("VOICE_CACHE_MAX", "-1"),
     ("MAX_UPLOAD_BYTES", "10"),
     ("MAX_REFERENCE_SECONDS", "0.5"),
@@ -248,6 +251,19 @@ def test_the_server_does_not_start_on_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert_stopped_with_one_line(serve(PORT=str(port)), f"PORT={port}", "in use")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other folders")
+def test_what_lasts_is_in_the_users_own_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert load_settings().data_folder == Path("/home/ada/.local/share/vivavoce")
+    monkeypatch.setenv("XDG_DATA_HOME", "not/absolute")
+    assert load_settings().data_folder == Path("/home/ada/.local/share/vivavoce")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert load_settings().data_folder == Path("/data/vivavoce")
+    monkeypatch.setenv("DATA_DIR", "~/voices")
+    assert load_settings().data_folder == Path("/home/ada/voices")
 
 
 def test_the_table_of_settings_in_the_docs_is_the_one_printed() -> None:

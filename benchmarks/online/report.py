@@ -10,14 +10,24 @@ from rich.table import Table
 from benchmarks.online.predictions import PREDICTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from benchmarks.online.figures import Figures
+    from benchmarks.online.predictions import Prediction
+
+    Predictions = Mapping[str, Prediction]
 
 
-def table(figures: Figures, *, reasons: bool) -> Table:
+def table(
+    figures: Figures,
+    *,
+    reasons: bool,
+    predictions: Predictions = PREDICTIONS,
+    title: str = "vivavoce online benchmark",
+) -> Table:
     """Return one row a figure: what was predicted, what was measured; `reasons`: and why that."""
-    rows = Table(title="vivavoce online benchmark", title_justify="left", pad_edge=False)
+    rows = Table(title=title, title_justify="left", pad_edge=False)
     rows.add_column("figure", no_wrap=True)
     for heading in ("unit", "predicted", "median", "p95", "min", "max", "n"):
         rows.add_column(heading, justify="right", no_wrap=True)
@@ -28,7 +38,7 @@ def table(figures: Figures, *, reasons: bool) -> Table:
         if section not in (None, figure.section):
             rows.add_section()
         section = figure.section
-        expected = PREDICTIONS.get(figure.name)
+        expected = predictions.get(figure.name)
         cells = [
             figure.name,
             figure.unit,
@@ -41,19 +51,18 @@ def table(figures: Figures, *, reasons: bool) -> Table:
     return rows
 
 
-def write(path: Path, facts: dict[str, Any], figures: Figures) -> None:
+def write(
+    path: Path, facts: dict[str, Any], figures: Figures, predictions: Predictions = PREDICTIONS
+) -> None:
     """Write the whole result."""
     result = dict(facts)
-    result["figures"] = {
-        figure.name: {**figure.as_json(), "predicted": _predicted(figure.name)}
-        for figure in figures
-    }
+    result["figures"] = {}
+    for figure in figures:
+        expected = predictions.get(figure.name)
+        predicted = None if expected is None else expected.value
+        result["figures"][figure.name] = {**figure.as_json(), "predicted": predicted}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def _predicted(name: str) -> float | None:
-    return PREDICTIONS[name].value if name in PREDICTIONS else None
 
 
 def _number(value: float | None) -> str:

@@ -37,11 +37,12 @@ _NOT_PASSED_ON = {
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server process, and how long it took to listen."""
+    """A running server process, how long it took to listen, and the file it logs to."""
 
     url: str
     pid: int
     start_s: float
+    log: Path
 
     def worker_pid(self) -> int | None:
         """Return the id of the engine's process, as /health tells it; None without one."""
@@ -54,9 +55,10 @@ class Server:
 
 
 @contextmanager
-def vivavoce(engine: str) -> Iterator[Server]:
-    """Run `vivavoce serve` with an engine and every other setting at its default."""
-    with _running("vivavoce", "serve", env={"ENGINE": engine, "PORT": "0"}) as server:
+def vivavoce(engine: str, **settings: str) -> Iterator[Server]:
+    """Run `vivavoce serve` with an engine and these settings, every other at its default."""
+    env = {"ENGINE": engine, "PORT": "0", **settings}
+    with _running("vivavoce", "serve", env=env) as server:
         yield server
 
 
@@ -88,7 +90,7 @@ def _running(module: str, *args: str, env: dict[str, str]) -> Iterator[Server]:
             start_s = time.perf_counter() - began
             if url is None:
                 raise RuntimeError(f"{module} did not start")
-            yield Server(url, process.pid, start_s)
+            yield Server(url, process.pid, start_s, log)
         except Exception as exc:
             exc.add_note(f"{module} logged: {log.read_text()[-_LOG_SHOWN_CHARS:]}")
             raise

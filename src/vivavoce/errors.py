@@ -3,6 +3,7 @@
     VivavoceError
     ├── InvalidRequest         the caller can fix it: bad value, text nobody can read
     │   ├── UnknownModel       no model of that name
+    │   ├── NotFound           nothing that was saved has that id
     │   ├── UnsupportedMedia   the body is of a type that is not read here
     │   ├── BodyTooLarge       the body is over the limit
     │   ├── NotAuthorized      no key, or none that is known here
@@ -10,6 +11,7 @@
     ├── LimitReached           a key has had the requests it may make; later it may again
     ├── SettingsError          the operator can fix it: the server does not start
     ├── EngineUnavailable      no engine could be started; trying later may help
+    ├── StorageFailed          the folder of saved things cannot be read or written
     ├── ModelInUse             an operator asked for what running requests do not allow now
     ├── ServerFull             as many requests run and wait as may; later there is room
     ├── ShuttingDown           the server is about to end and takes no more work
@@ -52,6 +54,12 @@ class UnknownModel(InvalidRequest):
     """No model of that name; the message lists those there are."""
 
     code = "model_not_found"
+
+
+class NotFound(InvalidRequest):
+    """Nothing that was saved has that id, or it was deleted."""
+
+    code = "not_found"
 
 
 class UnsupportedMedia(InvalidRequest):
@@ -113,6 +121,12 @@ class EngineUnavailable(VivavoceError):
     ) -> None:
         super().__init__(message, code=code)
         self.retry_after_s = retry_after_s
+
+
+class StorageFailed(VivavoceError):
+    """The folder of saved voices cannot be read or written; the message names it."""
+
+    code = "storage_failed"
 
 
 class ModelInUse(VivavoceError):

@@ -25,6 +25,8 @@ from vivavoce.service.room import Room
 from vivavoce.service.speech import SpeechService
 from vivavoce.service.synthesis import Studio
 from vivavoce.service.voice_cache import VoiceCache
+from vivavoce.service.voice_maker import VoiceRules
+from vivavoce.service.voice_store import VoiceStore
 from vivavoce.service.voices import Voices
 from vivavoce.service.workers import Workers
 from vivavoce.types import Need
@@ -115,10 +117,12 @@ def build_service(settings: Settings) -> SpeechService:
         clone, design = model(Need.CLONE), model(Need.DESIGN)
     elif engine == "fake":  # one engine for every need
         clone = design = default
+    store = VoiceStore(settings.data_folder)
     studio = Studio(
         Admission(settings.max_concurrent_requests, settings.max_queue_depth),
         _audio_cache(settings),
         VoiceCache(settings.voice_cache_max),
+        store,
         ReferenceReader(ReferenceLimits(max_s=settings.max_reference_s)),
         metrics,
         settings.request_timeout_s,
@@ -130,7 +134,7 @@ def build_service(settings: Settings) -> SpeechService:
             design=design,
             unknown_means_default=settings.unknown_model == "default",
         ),
-        Voices(settings.voice_aliases),
+        Voices(settings.voice_aliases, store),
         studio,
         workers,
         Recorder(metrics, _traces(settings)),
@@ -201,4 +205,8 @@ def build_app(settings: Settings) -> tuple[FastAPI, SpeechService]:
     )
     service = build_service(settings)
     gpus = machine.nvidia_gpus()
-    return create_app(service, limits, access, gpus=gpus, preload=settings.preload), service
+    rules = VoiceRules(settings.max_reference_s, settings.require_consent)
+    app = create_app(
+        service, limits, access, voice_rules=rules, gpus=gpus, preload=settings.preload
+    )
+    return app, service

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -275,8 +276,8 @@ class Settings(BaseSettings):
         bool,
         Field(
             alias="CACHE_CLONES",
-            description="Remember what was said in cloned voices; a request's cache field "
-            "overrides it.",
+            description="Remember what was said in the voices of uploaded clips; a request's "
+            "cache field overrides it. Saved voices are like others.",
         ),
     ] = False
     api_keys: Annotated[
@@ -311,6 +312,21 @@ class Settings(BaseSettings):
             "http://127.0.0.1:4318; none if empty. Needs vivavoce[otel].",
         ),
     ] = ""
+    data_dir: Annotated[
+        str,
+        Field(
+            alias="DATA_DIR",
+            description="Folder for what is to last: saved voices and consents. If empty, "
+            "vivavoce in the user's own data folder (~/.local/share on Linux).",
+        ),
+    ] = ""
+    require_consent: Annotated[
+        bool,
+        Field(
+            alias="REQUIRE_CONSENT",
+            description="Save a voice from a recording only with the id of a recorded consent.",
+        ),
+    ] = False
     voice_cache_max: Annotated[
         int,
         Field(
@@ -417,6 +433,16 @@ class Settings(BaseSettings):
         Literal["auto", "console", "json"],
         Field(alias="LOG_FORMAT", description="auto: coloured on a terminal, JSON elsewhere."),
     ] = "auto"
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder that `data_dir` means."""
+        if self.data_dir:
+            return Path(os.path.expanduser(self.data_dir))
+        shared = "~/Library/Application Support" if sys.platform == "darwin" else "~/.local/share"
+        usual = os.environ.get("XDG_DATA_HOME", "")
+        # By the specification of these folders a relative path counts as none.
+        return Path(os.path.expanduser(usual if os.path.isabs(usual) else shared)) / "vivavoce"
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -47,7 +47,7 @@ class Capabilities:
     whether such a piece may be several sentences. `reads_symbols` is False when numbers, money,
     URLs and the like must be written out for it. `instructions` and `sampling` tell whether it
     heeds a request's instructions and sampling controls, `live` whether it begins to speak a text
-    before all of it has come.
+    before all of it has come, `blends` whether its voices can be mixed.
     """
 
     sample_rate_hz: int
@@ -59,6 +59,7 @@ class Capabilities:
     instructions: bool = False
     sampling: bool = False
     live: bool = False
+    blends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class SpeechRequest:
     """What an engine is asked to speak. Same request, same seed: same samples (see `Engine.speak`).
 
     `voice` names one of the model's; it is empty for a voice that is described by `instructions`
-    or was heard, `reference`. `max_new_tokens` bounds the frames, as the client wishes. With
+    or was heard, `reference`, or is a `blend` of the model's: their names and shares, which sum to
+    1 (takes `Capabilities.blends`). `max_new_tokens` bounds the frames, as the client wishes. With
     `whole` nobody hears the answer before its end: a segment that went wrong may be made again.
     With `live` there are no segments: the text is pushed into the stream while it is spoken, which
     takes `Capabilities.live`. With `word_times` chunks tell where words are, if the engine knows.
@@ -125,6 +127,7 @@ class SpeechRequest:
     whole: bool = False
     live: bool = False
     word_times: bool = False
+    blend: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,9 @@ def test_the_description_names_every_route_and_the_error_shape(fake_server: Serv
         *("/v1/audio/speech", "/v1/audio/speech/clone", "/v1/models", "/v1/models/{model_id}"),
         *("/v1/audio/speech/stream", "/v1/audio/speech/stream/pcm", "/v1/cache/clear"),
         *("/v1/models/{model_id}/load", "/v1/models/{model_id}/unload"),
-        *("/v1/audio/models", "/v1/audio/voices"),
+        *("/v1/audio/models", "/v1/audio/voices", "/v1/audio/voices/import"),
+        *(f"/v1/audio/voices/{{voice_id}}{tail}" for tail in ("", "/export", "/preview")),
+        *("/v1/audio/voice_consents", "/v1/audio/voice_consents/{consent_id}"),
     }
     speech = described["paths"]["/v1/audio/speech"]["post"]
     fields = speech["requestBody"]["content"]["application/json"]["schema"]["properties"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor, Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ from vivavoce.service.room import Room
 from vivavoce.service.speech import SpeechService
 from vivavoce.service.synthesis import Studio, Synthesis
 from vivavoce.service.voice_cache import VoiceCache
+from vivavoce.service.voice_store import VoiceStore
 from vivavoce.service.voices import Voices
 from vivavoce.service.workers import Workers
 from vivavoce.worker.handle import WorkerLimits
@@ -51,6 +53,7 @@ def new_service() -> SpeechService:
         Admission(1, 5),
         AudioCache(MemoryCache(10, 10**6)),
         VoiceCache(1),
+        VoiceStore(Path("/nonexistent")),
         ReferenceReader(ReferenceLimits()),
         metrics,
         LIMIT_S,

@@ -13,6 +13,7 @@ from vivavoce import __version__
 from vivavoce.api import errors
 from vivavoce.api.catalog import catalog_router
 from vivavoce.api.clone import CLONE_PATH, clone_router
+from vivavoce.api.consents import CONSENTS_PATH, consents_router
 from vivavoce.api.health import health_router
 from vivavoce.api.keys import KeyGuard
 from vivavoce.api.middleware import BodyLimit, RequestContext
@@ -20,6 +21,9 @@ from vivavoce.api.operation import operation_router
 from vivavoce.api.plain_streams import plain_streams_router
 from vivavoce.api.speech import speech_router
 from vivavoce.api.timestamps import timestamps_router
+from vivavoce.api.voices import IMPORT_PATH, VOICES_PATH, voices_router
+from vivavoce.service.consents import Consents
+from vivavoce.service.voice_maker import VoiceMaker, VoiceRules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,6 +47,7 @@ def create_app(
     limits: ApiLimits,
     access: ApiAccess,
     *,
+    voice_rules: VoiceRules | None = None,
     gpus: tuple[str, ...] = (),
     preload: bool = False,
 ) -> FastAPI:
@@ -66,11 +71,15 @@ def create_app(
     )
     errors.install(app)
     app.include_router(health_router(service, gpus))
+    maker = VoiceMaker(service, voice_rules or VoiceRules())
+    consents = Consents(service.studio.voice_store, maker)
     routers = (
         (speech_router(service, limits), "audio"),
         (timestamps_router(service, limits), "audio"),
         (plain_streams_router(service, limits), "audio"),
         (clone_router(service, limits), "audio"),
+        (voices_router(service, maker, limits), "voices"),
+        (consents_router(consents), "voices"),
         (operation_router(service), "operation"),
         (catalog_router(service.models), "catalog"),
     )
@@ -82,7 +91,9 @@ def create_app(
     app.add_middleware(
         BodyLimit,
         max_bytes=limits.max_body_bytes,
-        uploads={CLONE_PATH: limits.max_upload_bytes},
+        uploads=dict.fromkeys(
+            (CLONE_PATH, VOICES_PATH, IMPORT_PATH, CONSENTS_PATH), limits.max_upload_bytes
+        ),
         timeout_s=limits.receive_timeout_s,
     )
     app.add_middleware(

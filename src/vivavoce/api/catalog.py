@@ -1,8 +1,8 @@
-"""What can be asked for: models and voices, in the shapes the various clients read."""
+"""The models that can be asked for, in the shapes the various clients read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
@@ -10,7 +10,6 @@ from vivavoce.api.speech import ERROR
 
 if TYPE_CHECKING:
     from vivavoce.service.models import ModelName, Models
-    from vivavoce.types import Voice
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": ERROR}
 _CREATED = 1763856000  # the API demands a time; the models' own are not known
@@ -36,20 +35,6 @@ def catalog_router(models: Models) -> APIRouter:
         listed = [_model(name) for name in models.names.values()]
         return {"object": "list", "models": listed, "data": listed}
 
-    @router.get("/audio/voices", summary="List the voices of a model", responses=_REFUSALS)
-    async def list_voices(
-        model: str | None = None,
-        format: Literal["objects", "strings"] = "objects",
-        legacy: bool = False,
-    ) -> dict[str, Any]:
-        voices = models.choose(model).info.voices
-        listed: list[Any]
-        if legacy or format == "strings":
-            listed = [voice.id for voice in voices]
-        else:
-            listed = [_voice(voice) for voice in voices]
-        return {"object": "list", "voices": listed, "data": listed}
-
     return router
 
 
@@ -66,15 +51,4 @@ def _model(name: ModelName) -> dict[str, Any]:
         "language": list(info.capabilities.languages),
         "sample_rate": info.capabilities.sample_rate_hz,
         "voices": [{"id": voice.id, "name": voice.name} for voice in info.voices],
-    }
-
-
-def _voice(voice: Voice) -> dict[str, Any]:
-    return {
-        "id": voice.id,
-        "object": "audio.voice",
-        "name": voice.name,
-        "languages": list(voice.languages),
-        "description": voice.description,
-        "aliases": list(voice.aliases),
     }

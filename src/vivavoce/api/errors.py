@@ -24,11 +24,13 @@ from vivavoce.errors import (
     LimitReached,
     ModelInUse,
     NotAuthorized,
+    NotFound,
     NotPermitted,
     OutOfMemory,
     RequestTimedOut,
     ServerFull,
     ShuttingDown,
+    StorageFailed,
     SynthesisFailed,
     UnknownModel,
     UnsupportedMedia,
@@ -58,6 +60,7 @@ class _Row:
 
 _TABLE: dict[type[VivavoceError], _Row] = {
     UnknownModel: _Row(404, "invalid_request_error"),
+    NotFound: _Row(404, "invalid_request_error"),
     UnsupportedMedia: _Row(415, "invalid_request_error"),
     BodyTooLarge: _Row(413, "invalid_request_error"),
     BodyTooSlow: _Row(408, "invalid_request_error"),
@@ -72,6 +75,7 @@ _TABLE: dict[type[VivavoceError], _Row] = {
     EngineUnavailable: _Row(503, "server_error", retry_after_s=5),
     OutOfMemory: _Row(503, "server_error", retry_after_s=5),
     WorkerDied: _Row(503, "server_error", retry_after_s=1),
+    StorageFailed: _Row(500, "server_error"),
     SynthesisFailed: _Row(500, "server_error"),
     VivavoceError: _Row(500, "server_error"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -14,8 +14,12 @@ from vivavoce.service.order import MAX_SEED, SpeechOrder
 from vivavoce.text.subtitles import SUBTITLE_FORMATS
 from vivavoce.types import SamplingControls, Timestamps
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 OPENAI_MAX_INPUT_CHARS = 4096
 _MAX_NAME_CHARS = 200
+_EXAMPLE = '{"input": "Hello"}'
 
 _WANTED = {
     "input": "the text to speak: a string with at least one word and no NUL characters",
@@ -161,7 +165,8 @@ class SpeechFields(BaseModel):
             text=self.input,
             model=self.model,
             format=self.response_format,
-            speed=self.speed,
+            # A voice may have a speed of its own, for those who say nothing of it.
+            speed=self.speed if "speed" in self.model_fields_set else None,
             sample_rate_hz=self.sample_rate,
             language=self.language,
             instructions=self.instructions or self.instruct,
@@ -247,7 +252,7 @@ def parse_speech_body(raw: bytes, max_input_chars: int, kind: type[_Body]) -> _B
     try:
         body = kind.model_validate_json(raw)
     except ValidationError as exc:
-        raise _explain(exc) from None
+        raise explain(exc) from None
     _check_input(body.input, max_input_chars)
     if body.voice is not None and body.voice_description is not None:
         raise InvalidRequest(
@@ -266,7 +271,7 @@ def parse_clone_form(fields: dict[str, str], max_input_chars: int) -> CloneBody:
     try:
         body = CloneBody.model_validate(fields)
     except ValidationError as exc:
-        raise _explain(exc) from None
+        raise explain(exc) from None
     _check_input(body.input, max_input_chars)
     return body
 
@@ -289,22 +294,23 @@ def _check_input(text: str, max_input_chars: int) -> None:
         )
 
 
-def _explain(exc: ValidationError) -> InvalidRequest:
+def explain(
+    exc: ValidationError, wanted_of: Mapping[str, str] = _WANTED, example: str = _EXAMPLE
+) -> InvalidRequest:
     """Turn pydantic's first complaint into one sentence with the field, its value, the remedy."""
     error = exc.errors(include_url=False, include_context=False)[0]
     if error["type"] == "json_invalid":
         reason = error["msg"].removeprefix("Invalid JSON: ")
         return InvalidRequest(
-            f"The body is not valid JSON ({short(reason, 120)}). "
-            'Send an object such as {"input": "Hello"}.',
+            f"The body is not valid JSON ({short(reason, 120)}). Send an object such as {example}.",
             code="invalid_json",
         )
     if not error["loc"]:
         return InvalidRequest(
-            'The body must be a JSON object such as {"input": "Hello"}.', code="invalid_json"
+            f"The body must be a JSON object such as {example}.", code="invalid_json"
         )
     field = str(error["loc"][0])
-    wanted = _WANTED[field]
+    wanted = wanted_of[field]
     if error["type"] == "missing":
         return InvalidRequest(
             f"{field} is missing. Send {wanted}.", param=field, code="missing_required_parameter"

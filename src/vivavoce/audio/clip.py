@@ -3,10 +3,11 @@
 What comes is hostile until it has been decoded, so this is also a program that decodes in a
 process of its own, under limits it sets itself:
 
-    python -P -m vivavoce.audio.clip MAX_S < file > samples
+    python -P -m vivavoce.audio.clip MAX_S [cut] < file > samples
 
 It writes raw little-endian float32 and exits with 0, or writes one line for the user to stderr
-and exits with `UNREADABLE_STATUS` or `TOO_LONG_STATUS`. Its stdout must be a pipe: it may not
+and exits with `UNREADABLE_STATUS` or `TOO_LONG_STATUS`; with `cut` it writes what is within the
+limit instead of the latter. Its stdout must be a pipe: it may not
 write files. Nothing is trimmed or made louder here, and whether the clip is worth cloning is for
 `vivavoce.service.reference` to say.
 """
@@ -70,14 +71,14 @@ class TooLong(BadClip):
     """There is more audio in it than was asked for."""
 
 
-def decode_clip(content: bytes, max_s: float | None = None) -> Samples:
+def decode_clip(content: bytes, max_s: float | None = None, *, cut: bool = False) -> Samples:
     """Decode a file's first audio track: its samples at `CLIP_HZ`, channels averaged, shape [n].
 
     The same samples as Qwen3-TTS's own package gets from librosa. What a file's header claims
     is never believed: what counts is what comes out of the decoder.
 
     Raises:
-        TooLong: more than `max_s` seconds came out; the rest was not decoded.
+        TooLong: more than `max_s` seconds came out; the rest was not decoded. Not with `cut`.
         BadClip: it is no audio, no sound of a common kind, or damaged.
     """
     import av  # 16 MiB that a process which only wants this module's names does not need
@@ -100,7 +101,7 @@ def decode_clip(content: bytes, max_s: float | None = None) -> Samples:
     with container:
         if not container.streams.audio:
             raise BadClip(f"The file has no audio track. {_READ_HERE}")
-        samples, rate_hz = _read(container, container.streams.audio[0], max_s)
+        samples, rate_hz = _read(container, container.streams.audio[0], max_s, cut)
     if not len(samples):
         raise BadClip(f"There is no sound in the file. {_READ_HERE}")
     peak = float(np.abs(samples).max())
@@ -113,7 +114,7 @@ def decode_clip(content: bytes, max_s: float | None = None) -> Samples:
 
 
 def _read(
-    container: InputContainer, stream: AudioStream, max_s: float | None
+    container: InputContainer, stream: AudioStream, max_s: float | None, cut: bool
 ) -> tuple[Samples, int]:
     """Decode a stream; return its samples, channels averaged, and their rate."""
     from av import FFmpegError
@@ -142,6 +143,8 @@ def _read(
         pieces.append(_mono(frame))
         n_samples += frame.samples
         if max_s is not None and n_samples > (max_s + _FILLING_S) * rate_hz:
+            if cut:
+                break
             raise TooLong(f"The clip is longer than {max_s:g} s. Cut it and send it again.")
     return (np.concatenate(pieces) if pieces else np.zeros(0, np.float32)), rate_hz
 
@@ -218,7 +221,7 @@ def main() -> None:
     _limit_resources()
     max_s = float(sys.argv[1])
     try:
-        samples = decode_clip(sys.stdin.buffer.read(), max_s)
+        samples = decode_clip(sys.stdin.buffer.read(), max_s, cut="cut" in sys.argv[2:])
     except BadClip as exc:
         _refuse(str(exc), TOO_LONG_STATUS if isinstance(exc, TooLong) else UNREADABLE_STATUS)
     except MemoryError:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from vivavoce import __version__
+from vivavoce.cli.failure import failed
+from vivavoce.cli.voice_commands import voices
 from vivavoce.errors import InvalidRequest, VivavoceError
 
 app = typer.Typer(
@@ -17,17 +19,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(voices, name="voices")
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"vivavoce {__version__}")
         raise typer.Exit
-
-
-def _fail(error: VivavoceError) -> typer.Exit:
-    typer.secho(f"vivavoce: {error.message}", err=True, fg=typer.colors.RED)
-    return typer.Exit(1)
 
 
 @app.callback()
@@ -50,7 +48,7 @@ def serve(
     try:
         run(host=host, port=port)
     except VivavoceError as exc:
-        raise _fail(exc) from None
+        raise failed(exc) from None
 
 
 @app.command()
@@ -67,7 +65,9 @@ def say(
         typer.Option("--output", "-o", help="File to write; its ending chooses the format."),
     ] = None,
     voice: Annotated[str | None, typer.Option(help="See: vivavoce voices.")] = None,
-    speed: Annotated[float, typer.Option(help="0.25 to 4.0; the pitch stays.")] = 1.0,
+    speed: Annotated[
+        float | None, typer.Option(help="0.25 to 4.0; the pitch stays. Default: 1.")
+    ] = None,
     response_format: Annotated[
         str | None,
         typer.Option(
@@ -118,18 +118,7 @@ def say(
         )
         run(text, order, output, response_format, subtitles)
     except VivavoceError as exc:
-        raise _fail(exc) from None
-
-
-@app.command()
-def voices() -> None:
-    """List the voices of this machine's engine."""
-    from vivavoce.cli.voices import run
-
-    try:
-        run()
-    except VivavoceError as exc:
-        raise _fail(exc) from None
+        raise failed(exc) from None
 
 
 @app.command()
@@ -150,7 +139,7 @@ def pull(
     try:
         run(models or [])
     except VivavoceError as exc:
-        raise _fail(exc) from None
+        raise failed(exc) from None
 
 
 @app.command()
@@ -222,7 +211,7 @@ def codes(
     try:
         run(flags, settings)
     except VivavoceError as exc:
-        raise _fail(exc) from None
+        raise failed(exc) from None
 
 
 @app.command()

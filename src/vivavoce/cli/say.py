@@ -42,8 +42,8 @@ def run(
     subtitle_file: Path | None = None,
 ) -> None:
     """Speak `source` as `order` says, into `output`, or aloud without one; subtitle it if asked."""
-    if not 0.25 <= order.speed <= 4.0:
-        raise InvalidRequest(f"--speed must be a number from 0.25 to 4.0; got {order.speed:g}.")
+    if not 0.25 <= order.tempo <= 4.0:
+        raise InvalidRequest(f"--speed must be a number from 0.25 to 4.0; got {order.tempo:g}.")
     if subtitle_file is not None:
         _check_subtitles(subtitle_file)
         order = replace(order, timestamps=Timestamps.WORD)

@@ -89,6 +89,7 @@ def describe(options: Mapping[str, object] = _NONE) -> ModelInfo:
             sample_rate_hz=SAMPLE_RATE_HZ,
             languages=("en", "zh"),
             instructions=True,
+            blends=True,
         ),
         voices=(
             Voice("sine", "Sine", ("en", "zh"), "A sine tone", tuple(openai)),
@@ -164,7 +165,7 @@ def _generate(request: SpeechRequest, stream: GeneratedSpeech) -> Iterator[Audio
         part.split("=", 1) for part in (request.instructions or "").split() if "=" in part
     )
     made = 0
-    voice = request.voice or repr((request.reference, request.instructions))
+    voice = request.voice or repr(request.blend or (request.reference, request.instructions))
     if switches.get("empty"):
         return
     for index, segment in enumerate(request.segments):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from vivavoce.audio.encode import open_encoder
+from vivavoce.audio.gain import Gain
 from vivavoce.audio.join import Join
 from vivavoce.audio.level import Level
 from vivavoce.audio.resample import Resample
@@ -27,7 +28,7 @@ class _Stage(Protocol):
 
 
 class AudioPath:
-    """Join, trim, stretch, resample, level, encode, each only where needed.
+    """Join, trim, gain, stretch, resample, level, encode, each only where needed.
 
     Not thread-safe; one per answer.
 
@@ -43,10 +44,13 @@ class AudioPath:
         speed: float,
         *,
         trim: bool = False,
+        gain_db: float = 0.0,
     ) -> None:
         self._join = Join(engine_rate_hz)
         self._trim = Trim(engine_rate_hz) if trim else None
         self._stages: list[_Stage] = [] if self._trim is None else [self._trim]
+        if gain_db:
+            self._stages.append(Gain(gain_db))
         if speed != 1.0:
             self._stages.append(Stretch(speed, engine_rate_hz))
         if rate_hz != engine_rate_hz:

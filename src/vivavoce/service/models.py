@@ -97,6 +97,10 @@ class Models:
             param="model",
         )
 
+    def can(self, need: Need) -> Model | None:
+        """Return the model for a need, if there is one."""
+        return self._by_need[need]
+
     async def close(self) -> None:
         """End every worker."""
         await asyncio.gather(*(model.close() for model in self.all))

@@ -41,7 +41,7 @@ class SpeechOrder:
     transcript: str | None = None
     model: str | None = None
     format: str = DEFAULT_FORMAT
-    speed: float = 1.0
+    speed: float | None = None
     sample_rate_hz: int | None = None
     language: str | None = None
     instructions: str | None = None
@@ -61,6 +61,11 @@ class SpeechOrder:
         if self.clip is not None:
             return Need.CLONE
         return Need.DESIGN if self.description is not None else Need.PRESET
+
+    @property
+    def tempo(self) -> float:
+        """How fast to speak."""
+        return 1.0 if self.speed is None else self.speed
 
 
 def choose_format(order: SpeechOrder) -> tuple[AudioFormat, int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from vivavoce.service.cache.key import audio_key
 from vivavoce.service.order import (
@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     from vivavoce.service.model import Model
     from vivavoce.service.models import Models
     from vivavoce.service.order import SpeechOrder
+    from vivavoce.service.saved_voice import SavedVoice
     from vivavoce.service.voices import Voices
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class CacheRules:
     """What is remembered unless a request says otherwise: speech without a seed, clones.
 
-    Not `enabled`, nothing is, whatever a request says.
+    `clones` is about uploaded clips; saved voices are like presets. Not `enabled`, nothing is,
+    whatever a request says.
     """
 
     enabled: bool = True
@@ -42,8 +46,9 @@ class CacheRules:
 class Plan:
     """An order as it will be fulfilled.
 
-    `request` is what the engine is asked; its `reference` is still missing for a clip.
-    `loudness_lufs` is what the voice is brought to; None leaves it as it is. `key` tells
+    `request` is what the engine is asked; its `reference` is still missing for a clip, and for a
+    `saved` voice that was heard. `order` has the wishes that such a voice adds. `loudness_lufs` is
+    what the voice is brought to; None leaves it as it is. `key` tells
     the audio from all other; two plans of one key differ in nothing that is heard but, without a
     seed of the client's, the seed. `cached`: it may be looked up and remembered.
     """
@@ -60,6 +65,14 @@ class Plan:
     ignored: tuple[str, ...]
     key: str
     cached: bool
+    saved: SavedVoice | None = None
+
+    @property
+    def gain_db(self) -> float:
+        """How much louder than the engine made it; a loudness that is asked for counts alone."""
+        if self.loudness_lufs is not None:
+            return 0.0
+        return (self.saved and self.saved.defaults.gain_db) or 0.0
 
     @property
     def live(self) -> bool:
@@ -79,10 +92,13 @@ def make_plan(
     Raises:
         InvalidRequest: the order cannot be fulfilled as it is.
     """
-    need = order.need
+    saved = voices.find_saved(models.default.info, order)
+    if saved is not None:
+        order = with_defaults(order, saved)
+    need = order.need if saved is None else saved.need
     model = models.choose(order.model, need)
     info = model.info
-    voice = voices.resolve(info, order.voice).id if need is Need.PRESET else ""
+    voice = voices.resolve(info, order.voice).id if saved is None and need is Need.PRESET else ""
     audio_format, rate_hz = choose_format(order)
     language = choose_language(order, info)
     request = SpeechRequest(
@@ -95,6 +111,7 @@ def make_plan(
         max_new_tokens=order.max_new_tokens,
         whole=order.whole,
         word_times=order.timestamps is Timestamps.WORD,
+        blend=() if saved is None else voices.parts(info, saved),
     )
     loudness = usual_loudness_lufs if order.loudness is None else order.loudness
     loudness_lufs = None if loudness == "off" else loudness
@@ -102,7 +119,7 @@ def make_plan(
     return Plan(
         order=order,
         model=model,
-        voice=voice or need.value,
+        voice=voice or (need.value if saved is None else saved.id),
         format=audio_format,
         sample_rate_hz=rate_hz,
         language=language,
@@ -110,8 +127,34 @@ def make_plan(
         request=request,
         loudness_lufs=loudness_lufs,
         ignored=_ignored(order, model, rules),
-        key=audio_key(order, model, request, rate_hz, loudness_lufs, transcript),
+        key=audio_key(
+            order,
+            model,
+            request,
+            rate_hz,
+            loudness_lufs,
+            transcript,
+            None if saved is None else saved.stamp,
+        ),
         cached=_cached(order, rules),
+        saved=saved,
+    )
+
+
+def with_defaults(order: SpeechOrder, saved: SavedVoice) -> SpeechOrder:
+    """Return the order with what is usual for its voice, wherever it says nothing itself."""
+    usual = saved.defaults
+
+    def either(said: T | None, default: T | None) -> T | None:
+        return default if said is None else said
+
+    return replace(
+        order,
+        transcript=saved.transcript,
+        language=either(order.language, usual.language),
+        instructions=either(order.instructions, usual.instructions),
+        speed=either(order.speed, usual.speed),
+        seed=either(order.seed, usual.seed),
     )
 
 
@@ -125,7 +168,7 @@ def _cached(order: SpeechOrder, rules: CacheRules) -> bool:
         return False
     if order.cache is not None:
         return order.cache
-    if order.need is Need.CLONE and not rules.clones:
+    if order.clip is not None and not rules.clones:
         return False
     drawn_anew = order.seed is None and order.sampling.temperature != 0
     return rules.unseeded or not drawn_anew

@@ -65,7 +65,8 @@ class ReferenceClip:
 class ReferenceReader:
     """Reads clips, two at a time; others wait for their turn.
 
-    `command` is the program that decodes; it is given the greatest length in seconds.
+    `command` is the program that decodes; it is given the greatest length in seconds, and whether
+    to cut what is longer.
     """
 
     def __init__(self, limits: ReferenceLimits, command: tuple[str, ...] = _COMMAND) -> None:
@@ -81,6 +82,20 @@ class ReferenceReader:
                 nothing to be heard (`audio_silent`).
             EngineUnavailable: the machine has no room for one more process now.
         """
+        samples = await self._read(content, f"{self._limits.max_s:g}")
+        return ReferenceClip(with_silence(samples), len(samples) / CLIP_HZ)
+
+    async def decode(self, content: bytes, most_s: float) -> Samples:
+        """Return a file's samples, shape [n], those of about the first `most_s`, not judged.
+
+        Raises:
+            InvalidRequest: no audio (`audio_unreadable`).
+            EngineUnavailable: the machine has no room for one more process now.
+        """
+        return await self._read(content, f"{most_s:g}", "cut")
+
+    async def _read(self, content: bytes, *limit: str) -> Samples:
+        """Decode when it is its turn, and tell of it in the log; judge what may not be cut."""
         if not content:
             raise _refusal("audio_unreadable", "The file is empty. Upload a clip of the voice.")
         outcome, duration_s, decode_s = "abandoned", 0.0, 0.0
@@ -88,12 +103,14 @@ class ReferenceReader:
             async with self._turns:
                 started = time.monotonic()
                 try:
-                    samples = await self._decode(content)
+                    samples = await self._decode(content, limit)
                 finally:
                     decode_s = time.monotonic() - started
             duration_s = len(samples) / CLIP_HZ
-            self._judge(samples, duration_s)
+            if "cut" not in limit:
+                self._judge(samples, duration_s)
             outcome = "read"
+            return samples
         except VivavoceError as exc:
             outcome = exc.code
             raise
@@ -104,12 +121,10 @@ class ReferenceReader:
                 clip_s=round(duration_s, 3),
                 decode_ms=round(decode_s * 1000, 1),
             )
-        silence = np.zeros(round(SILENCE_AFTER_S * CLIP_HZ), np.float32)
-        return ReferenceClip(np.concatenate([samples, silence]), duration_s)
 
-    async def _decode(self, content: bytes) -> Samples:
+    async def _decode(self, content: bytes, limit: tuple[str, ...]) -> Samples:
         """Have the program decode the bytes; afterwards it is gone, whatever happened."""
-        process = await self._start()
+        process = await self._start(limit)
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 out, err = await process.communicate(content)
@@ -126,7 +141,7 @@ class ReferenceReader:
             raise _refusal("audio_unreadable", last_line)
         raise _gave_up(f"ended with status {process.returncode}", last_line)
 
-    async def _start(self) -> Process:
+    async def _start(self, limit: tuple[str, ...]) -> Process:
         """Start the program. Cancelling it leaves nothing behind."""
         try:
             check_files_left()
@@ -134,7 +149,7 @@ class ReferenceReader:
             raise _no_process(exc) from None
         starting = asyncio.create_task(
             asyncio.create_subprocess_exec(
-                *(*self._command, f"{self._limits.max_s:g}"),
+                *(*self._command, *limit),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -168,6 +183,11 @@ class ReferenceReader:
                 f"Of the clip's {duration_s:.1f} s, {audible_s:.2f} s can be heard. Upload one in "
                 "which somebody speaks, or make it louder.",
             )
+
+
+def with_silence(samples: Samples) -> Samples:
+    """Return the samples, shape [n], and `SILENCE_AFTER_S` of silence."""
+    return np.concatenate([samples, np.zeros(round(SILENCE_AFTER_S * CLIP_HZ), np.float32)])
 
 
 def _audible_s(samples: Samples) -> float:

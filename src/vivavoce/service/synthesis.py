@@ -15,10 +15,10 @@ from vivavoce.errors import RequestTimedOut, ServerFull
 from vivavoce.service.audio_path import AudioPath
 from vivavoce.service.cache.entry import CachedAudio
 from vivavoce.service.deadline import Deadline
+from vivavoce.service.hearing import Hearing
 from vivavoce.service.levels import Levels
 from vivavoce.service.timeline import Timeline
-from vivavoce.service.voice_cache import HeardVoice, VoiceCache
-from vivavoce.types import SpeechReport, TimedSegment, Timestamps, Usage
+from vivavoce.types import Need, SpeechReport, TimedSegment, Timestamps, Usage
 
 if TYPE_CHECKING:
     from vivavoce.service.admission import Admission
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from vivavoce.service.cache.audio import AudioCache
     from vivavoce.service.metrics import Metrics
     from vivavoce.service.plan import Plan
-    from vivavoce.service.reference import ReferenceClip, ReferenceReader
-    from vivavoce.types import Samples, VoicePrompt
+    from vivavoce.service.reference import ReferenceReader
+    from vivavoce.service.voice_cache import VoiceCache
+    from vivavoce.service.voice_store import VoiceStore
+    from vivavoce.types import Samples
     from vivavoce.worker.conversation import Spoken
-    from vivavoce.worker.handle import WorkerHandle
 
 # Encoded at a time, so that a long sentence's first bytes need not wait for its last.
 _SLICE_S = 0.5
@@ -106,21 +107,13 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class _Clip:
-    """A reference on its way to a request: known already, or read and still to be listened to."""
-
-    key: str
-    known: HeardVoice | None = None
-    read: ReferenceClip | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Studio:
     """What all answers are made with."""
 
     admission: Admission
     audio_cache: AudioCache
     voice_cache: VoiceCache
+    voice_store: VoiceStore
     references: ReferenceReader
     metrics: Metrics
     request_timeout_s: float
@@ -149,7 +142,7 @@ class Synthesis:
         Raises:
             ServerFull: no turn, or none in time.
             RequestTimedOut: it took longer than it may.
-            InvalidRequest: the clip cannot be used.
+            InvalidRequest: the clip cannot be used, or the saved voice was deleted.
             EngineUnavailable, WorkerDied, SynthesisFailed: what came so far is not the whole.
         """
         with self.plan.model.wanted():
@@ -176,7 +169,9 @@ class Synthesis:
             times.queue_s = time.monotonic() - asked_at
             self._studio.metrics.queue_s.observe(times.queue_s)
             self._stage = "clip"
-            clip = await self._read_clip() if plan.order.clip is not None else None
+            hearing = self._hearing()
+            if hearing is not None:
+                await hearing.look_up()
             self._stage = "load"
             async with AsyncExitStack() as stack:
                 began = time.monotonic()
@@ -186,8 +181,8 @@ class Synthesis:
                 times.load_s = time.monotonic() - began
                 self._stage = "speech"
                 request = plan.request
-                if clip is not None:
-                    request = replace(request, reference=await self._listen(clip, worker))
+                if hearing is not None:
+                    request = replace(request, reference=await hearing.listen(worker))
                 path = self.made.path = await opening
                 if plan.loudness_lufs is not None:
                     levels = self._studio.levels
@@ -203,10 +198,18 @@ class Synthesis:
                 plan.format.name,
                 rate_hz,
                 plan.sample_rate_hz,
-                plan.order.speed,
+                plan.order.tempo,
                 trim=plan.order.trim,
+                gain_db=plan.gain_db,
             ),
         )
+
+    def _hearing(self) -> Hearing | None:
+        """Return what gets to know the voice, if it is that of a recording."""
+        plan = self.plan
+        is_clip = plan.order.clip is not None
+        is_saved = plan.saved is not None and plan.saved.need is Need.CLONE
+        return Hearing(plan, self.made, self._studio) if is_clip or is_saved else None
 
     async def _speak(self, spoken: Spoken, path: AudioPath, emit: Emit, deadline: Deadline) -> None:
         """Engine → `AudioPath` → bytes."""
@@ -252,7 +255,7 @@ class Synthesis:
         if order.timestamps is Timestamps.NONE:
             return None
         rate_hz = self.plan.model.info.capabilities.sample_rate_hz
-        timeline = Timeline(self.plan.request, order.timestamps, rate_hz, order.speed)
+        timeline = Timeline(self.plan.request, order.timestamps, rate_hz, order.tempo)
         self.made.timed = timeline.ended
         return timeline
 
@@ -271,32 +274,6 @@ class Synthesis:
         times.encode_s = (times.encode_s or 0.0) + time.monotonic() - began
         self.made.duration_s = path.duration_s
         return data
-
-    async def _read_clip(self) -> _Clip:
-        """Look a reference up; decode it if it is not known."""
-        plan, made, studio = self.plan, self.made, self._studio
-        assert plan.order.clip is not None
-        began = time.monotonic()
-        key = VoiceCache.key(plan.model.info.id, plan.order.clip, plan.transcript)
-        known = studio.voice_cache.get(key)
-        studio.metrics.voice_cache.labels("hit" if known else "miss").inc()
-        made.voice_cached = known is not None
-        read = None if known else await studio.references.read(plan.order.clip)
-        made.clip_s = known.clip_s if known else read.duration_s if read else None
-        made.times.listen_s = time.monotonic() - began
-        return _Clip(key, known, read)
-
-    async def _listen(self, clip: _Clip, worker: WorkerHandle) -> VoicePrompt:
-        """Return the voice of a reference, from now on known."""
-        if clip.known is not None:
-            return clip.known.prompt
-        assert clip.read is not None
-        began = time.monotonic()
-        prompt = await worker.listen(clip.read.samples, self.plan.transcript)
-        times = self.made.times
-        times.listen_s = (times.listen_s or 0.0) + time.monotonic() - began
-        self._studio.voice_cache.put(clip.key, HeardVoice(prompt, clip.read.duration_s))
-        return prompt
 
     def _timed_out(self, limit_s: float) -> RequestTimedOut | ServerFull:
         if self._stage == "queue":

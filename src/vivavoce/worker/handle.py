@@ -185,6 +185,8 @@ class WorkerHandle:
     def speak(self, request: SpeechRequest) -> Spoken:
         """Ask for speech. Closing `chunks` early cancels the work at once.
 
+        A request that is live goes on until its text is finished and spoken.
+
         Raises (while iterated):
             SynthesisFailed: the engine gave up.
             OutOfMemory: there was no memory for it; the others go on.
@@ -195,6 +197,7 @@ class WorkerHandle:
             taken = 0
             with self._conversation() as events:
                 self._send(msg.Speak(events.id, request, self._window_samples))
+                spoken.begin(lambda text, last: self._send(msg.More(events.id, text, last)))
                 while True:
                     event = await events.next()
                     if isinstance(event, AudioChunk):

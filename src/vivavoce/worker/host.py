@@ -26,6 +26,8 @@ from vivavoce.errors import EngineUnavailable, VivavoceError
 from vivavoce.worker import messages as msg
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vivavoce.engine.base import Engine, SpeechStream
     from vivavoce.types import SpeechRequest
 
@@ -167,6 +169,9 @@ class Host:
             match message:
                 case msg.Speak(id, request, window):
                     self._begin(id, request, window)
+                case msg.More(id, text, last):
+                    if (listener := self._running.get(id)) is not None:
+                        self._hear_more(listener, text, last=last)
                 case msg.Credit(id, samples):
                     if (listener := self._running.get(id)) is not None:
                         listener.acknowledge(samples)
@@ -191,15 +196,22 @@ class Host:
         except Exception as exc:
             self._fail(id, exc)
             return
-        self._running[id] = running = Running(stream, window_samples)
+        self._running[id] = running = Running(stream, window_samples, open=request.live)
         threading.Thread(
             target=self._speak, args=(id, running), name=f"speak-{id}", daemon=True
         ).start()
 
+    def _hear_more(self, running: Running, text: str, *, last: bool) -> None:
+        running.stream.push(text)
+        if last:
+            running.open = False
+            self._progress.note()  # the silence until now was not the engine's
+            running.stream.finish()
+
     def _speak(self, id: int, running: Running) -> None:
         try:
             while True:
-                with self._progress.waiting():
+                with self._progress.waiting(running):
                     chunk = next(running.stream, None)
                 if chunk is None:
                     break
@@ -260,10 +272,14 @@ class Host:
 
 
 class Running:
-    """One request: its stream, and how much its listener has not taken yet."""
+    """One request: its stream, and how much its listener has not taken yet.
 
-    def __init__(self, stream: SpeechStream, window_samples: int) -> None:
+    `open`: more of its text may come, so that it may wait for that instead of the engine.
+    """
+
+    def __init__(self, stream: SpeechStream, window_samples: int, *, open: bool) -> None:
         self.stream = stream
+        self.open = open
         self.cancelled = False
         self._left = window_samples
         self._changed = threading.Condition()
@@ -296,31 +312,36 @@ class Progress:
         self._engine = engine
         self._steps = 0
         self._lock = threading.Lock()
-        self._waiting = 0
+        self._waiting: list[Running | None] = []
         self._last = time.monotonic()
 
-    def waiting(self) -> Progress:
-        """Return the context in which a thread waits for the engine."""
-        return self
-
-    def __enter__(self) -> None:
+    @contextlib.contextmanager
+    def waiting(self, running: Running | None = None) -> Iterator[None]:
+        """Wait for the engine in this thread: for a request's next chunk, or for something else."""
         with self._lock:
-            if self._waiting == 0:
+            if not self._waiting:
                 self._last = time.monotonic()
-            self._waiting += 1
+            self._waiting.append(running)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.remove(running)
+                self._last = time.monotonic()
 
-    def __exit__(self, *_: object) -> None:
+    def note(self) -> None:
+        """Begin to count anew."""
         with self._lock:
-            self._waiting -= 1
             self._last = time.monotonic()
 
     def stalled_s(self) -> float:
-        """Seconds since the engine last did anything, if anybody waits for it."""
+        """Seconds since the engine last did anything, if anybody waits for it, and not for text."""
         with self._lock:
             if self._steps != (steps := self._engine.steps):
                 self._steps = steps
                 self._last = time.monotonic()
-            return time.monotonic() - self._last if self._waiting else 0.0
+            waits = any(running is None or not running.open for running in self._waiting)
+            return time.monotonic() - self._last if waits else 0.0
 
 
 def resident_bytes() -> int:

@@ -1,6 +1,6 @@
 """What the server and a worker say to each other, as MessagePack over a local socket.
 
-    server → worker   Load, Speak, Credit, Cancel, Listen, Stop
+    server → worker   Load, Speak, More, Credit, Cancel, Listen, Stop
     worker → server   Hello, Loading, Ready, LoadFailed, Chunk, Done, Heard, Failed, Heartbeat,
                       Broken
 
@@ -34,6 +34,14 @@ class Speak(Message, frozen=True):
     id: int
     request: SpeechRequest
     window_samples: int
+
+
+class More(Message, frozen=True):
+    """More of the text of `id`, which is live; with `last` that is all of it."""
+
+    id: int
+    text: str
+    last: bool
 
 
 class Credit(Message, frozen=True):
@@ -135,7 +143,7 @@ class Broken(Message, frozen=True):
     reason: str
 
 
-ToWorker = Load | Speak | Credit | Cancel | Listen | Stop
+ToWorker = Load | Speak | More | Credit | Cancel | Listen | Stop
 FromWorker = (
     Hello | Loading | Ready | LoadFailed | Chunk | Done | Heard | Failed | Heartbeat | Broken
 )

@@ -197,6 +197,43 @@ def test_an_endless_row_of_listeners_does_not_keep_the_others_out() -> None:
         assert stage.clock.now_s < 120
 
 
+# The first sound
+
+
+MEASURED = Costs(step=0.0075, row=0.0015, prompt_row=0.00003, decode=0.008)
+"""Of a tiny model on two cores."""
+
+
+def test_who_comes_after_a_long_speech_alone_is_not_kept_outside() -> None:
+    """Nothing is as yet in hand of who came first: 80 ms are enough for a round of all four."""
+    stage = Stage(costs=MEASURED)
+    for _ in range(4):  # what company costs is learnt, and not forgotten while somebody is alone
+        stage.ask(20, rows=70)
+    stage.run()
+    stage.ask(500, rows=70)
+    stage.run()
+    first = stage.ask(60, rows=70)
+    stage.loop.once()
+    others = [stage.ask(60, rows=70) for _ in range(3)]
+    stage.run()
+    assert first.first_after_s < 0.02
+    assert all(other.first_after_s < 0.035 for other in others)
+    assert all(played_without_a_gap(listener) for listener in stage.listeners)
+
+
+def test_the_first_sound_comes_before_that_of_who_has_enough() -> None:
+    stage = Stage(costs=Costs(step=0.02, row=0.0, prompt_row=0.0, decode=0.02))
+    stage.ask(200)
+    stage.run(until_s=0.5)
+    for _ in range(12):  # whether or not a chunk of the other's is full when the newcomer comes
+        newcomer = stage.ask(5)
+        while not newcomer.is_over:
+            stage.loop.once()
+        assert newcomer.first_after_s == pytest.approx(0.04)
+    stage.run()
+    assert all(played_without_a_gap(listener) for listener in stage.listeners)
+
+
 # Prompts
 
 
@@ -357,3 +394,15 @@ def test_the_pace_of_more_is_told_from_that_of_fewer() -> None:
     for count in (2, 3, 4, 5, 6):
         pace.add(count, 0.010 + 0.002 * count)
     assert pace.predict(20) == pytest.approx(0.05, rel=0.05)
+
+
+def test_what_company_costs_is_remembered_while_there_is_none() -> None:
+    pace = Pace()
+    for count in (1, 2, 3, 4):
+        pace.add(count, 0.010 + 0.002 * count)
+    for _ in range(1000):
+        pace.add(1, 0.024)  # all has become slower
+    assert pace.predict(4) == pytest.approx(0.030, rel=0.01)
+    for _ in range(1000):
+        pace.add(1, 0.001)  # and quick: each costs no more than the first
+    assert pace.predict(4) == pytest.approx(0.004, rel=0.01)

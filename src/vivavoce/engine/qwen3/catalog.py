@@ -118,6 +118,7 @@ def _info(
             instructions=need is Need.DESIGN or (need is Need.PRESET and large),
             sampling=True,
             live=True,
+            blends=need is Need.PRESET,
         ),
         voices=speakers if need is Need.PRESET else (),
     )

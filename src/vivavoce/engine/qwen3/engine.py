@@ -205,6 +205,7 @@ class Qwen3Engine(Engine):
             open=is_open,
             language=catalog.LANGUAGES[request.language] if request.language else None,
             speaker=request.voice or None,
+            blend=request.blend,
             instructions=request.instructions,
             reference=self._reference(request.reference) if request.reference else None,
         )

@@ -33,6 +33,8 @@ class Pace:
 
     def __init__(self) -> None:
         self._sums: tuple[float, ...] = (0.0,) * 5
+        self._slope_s: float | None = None
+        """What one more costs. Where all steps are alike nothing is learnt of it: it stays."""
 
     def add(self, count: int, took_s: float) -> None:
         """Take another step into account."""
@@ -40,18 +42,26 @@ class Pace:
         self._sums = tuple(
             _MEMORY * old + value for old, value in zip(self._sums, new, strict=True)
         )
+        mean_count, mean_s, mean_square, mean_product = self._means
+        spread = mean_square - mean_count**2
+        rise_s = mean_product - mean_count * mean_s
+        if spread > _LEAST_SPREAD and rise_s > 0:  # a line that falls: all has become slower
+            self._slope_s = rise_s / spread
 
     def predict(self, count: int) -> float:
         """Return the seconds that a step of so many would take.
 
         Before more than one count was seen, as if each sequence cost as much as the first.
         """
-        weight = self._sums[0]
-        if not weight:
+        if not self._sums[0]:
             return FRAME_S * count / _FIRST_GUESS
-        mean_count, mean_s, mean_square, mean_product = (each / weight for each in self._sums[1:])
-        spread = mean_square - mean_count**2
-        slope = mean_s / mean_count
-        if spread > _LEAST_SPREAD:
-            slope = min(max((mean_product - mean_count * mean_s) / spread, 0.0), slope)
-        return mean_s + slope * (count - mean_count)
+        mean_count, mean_s, *_ = self._means
+        slope_s = mean_s / mean_count
+        if self._slope_s is not None:
+            slope_s = min(self._slope_s, slope_s)
+        return mean_s + slope_s * (count - mean_count)
+
+    @property
+    def _means(self) -> tuple[float, ...]:
+        weight, *sums = self._sums
+        return tuple(each / weight for each in sums)

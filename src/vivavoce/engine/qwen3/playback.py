@@ -36,6 +36,11 @@ class Playback:
         """Whether something was sent that is being listened to."""
         return self._began_at_s is not None and not self.whole
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether nothing was sent yet to who listens."""
+        return self._began_at_s is None and not self.whole
+
     def hear(self, sound_s: float, now_s: float) -> None:
         """Note that so much sound was sent. Whoever had none left by then has heard a gap."""
         if self._began_at_s is None:

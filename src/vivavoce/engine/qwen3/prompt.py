@@ -38,7 +38,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class PromptText:
-    """What is said and how, in words. `speaker` names a preset; `language` None is automatic.
+    """What is said and how, in words. `language` None is automatic.
+
+    `speaker` names a preset; `blend` instead of it several, each with its share of the voice.
 
     With `open`, the text is the beginning of one that goes on; it is never whole then, and long
     enough for `PromptBuilder.can_begin`.
@@ -51,6 +53,12 @@ class PromptText:
     reference: Reference | None = None
     whole_text: bool = True
     open: bool = False
+    blend: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def speakers(self) -> tuple[tuple[str, float], ...]:
+        """The presets that speak, each with its share."""
+        return self.blend if self.speaker is None else ((self.speaker, 1.0),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +166,10 @@ class PromptBuilder:
         """Return the codec-side tags: how to think, language, speaker, pad, bos."""
         c = self._config.talker
         language = wanted.language
-        if wanted.speaker is not None and language in (None, "chinese"):
-            dialect = c.spk_is_dialect.get(wanted.speaker, False)
+        if wanted.speakers and language in (None, "chinese"):
+            # Officially a speaker's dialect is spoken; a blend's only if all of them speak it.
+            dialects = {c.spk_is_dialect.get(name, False) for name, _ in wanted.speakers}
+            dialect = dialects.pop() if len(dialects) == 1 else False
             language = dialect if isinstance(dialect, str) else language
         ids = (
             [c.codec_nothink_id, c.codec_think_bos_id, c.codec_think_eos_id]
@@ -172,12 +182,21 @@ class PromptBuilder:
             ]
         )
         tags = [self._codec(*ids)]
-        if wanted.speaker is not None:
-            tags.append(self._codec(c.spk_id[wanted.speaker]))
+        if wanted.speakers:
+            tags.append(self._speaker(wanted.speakers))
         elif wanted.reference is not None:
             tags.append(wanted.reference.speaker[None].to(tags[0]))
         tags.append(self._codec(c.codec_pad_id, c.codec_bos_id))
         return torch.cat(tags)
+
+    def _speaker(self, speakers: tuple[tuple[str, float], ...]) -> Tensor:
+        """Return the row [1, hidden] of a preset, or of several by their shares."""
+        ids = [self._config.talker.spk_id[name] for name, _ in speakers]
+        rows = self._codec(*ids)
+        if len(speakers) == 1:
+            return rows
+        shares = torch.tensor([share for _, share in speakers], device=rows.device)
+        return (shares[:, None] * rows.float()).sum(0, keepdim=True).to(rows.dtype)
 
     def _marks(self) -> tuple[Tensor, Tensor, Tensor]:
         c = self._config

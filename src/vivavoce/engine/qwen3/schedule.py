@@ -146,7 +146,10 @@ class Schedule(Generic[S]):
         return urgent or ready
 
     def due(self, now_s: float) -> list[tuple[S, int]]:
-        """Return whose sound to decode now, and of how many frames, the most urgent first."""
+        """Return whose sound to decode now, and of how many frames, the most urgent first.
+
+        Whoever waits for a first sound comes before all who have enough in hand.
+        """
         found = []
         for one in self.seated:
             playback = one.playback
@@ -156,7 +159,7 @@ class Schedule(Generic[S]):
             frames = one.due_frames(now=hurry or not one.can_step)
             if frames:
                 found.append((one, frames))
-        return sorted(found, key=lambda due: due[0].playback.runs_out_at_s)
+        return sorted(found, key=lambda due: self._urgency(due[0].playback, now_s))
 
     def took_step(self, sequences: int, took_s: float) -> None:
         """Note how long it took from one frame of so many to the next, with all in between."""
@@ -169,6 +172,12 @@ class Schedule(Generic[S]):
     def took_decode(self, took_s: float) -> None:
         """Note how long it took to decode somebody's frames."""
         self._decode_s.add(took_s)
+
+    def _urgency(self, playback: Playback, now_s: float) -> tuple[bool, bool, float]:
+        """Return what is the less the more urgent somebody's sound is."""
+        reserve_s = self.reserve_s
+        pressed = playback.lead_s(now_s) < reserve_s and playback.is_protected(now_s, reserve_s)
+        return not pressed, not playback.is_awaited, playback.runs_out_at_s
 
     def _keeps_pace(self, newcomer: Playback) -> bool:
         """Tell whether all who listen would still be served in real time.

@@ -73,12 +73,19 @@ class TextTokenizer:
     def encode_beginning(self, text: str) -> list[int]:
         """Return those first ids of a text that stay the same however it goes on.
 
-        They are all but those of its last word, sign or white space, which may become a longer one.
+        They are all but those of its last word or sign, which may become a longer one; or where
+        white space follows that, of the white space: it may all become part of what comes.
         """
         encoding = self._plain.encode(text, add_special_tokens=False)
         words: list[int | None] = encoding.word_ids
         ids: list[int] = encoding.ids
-        return [each for each, word in zip(ids, words, strict=True) if word != words[-1]]
+        end = len(text.rstrip())
+        if end == len(text):
+            unsure = words[-1:]
+        else:
+            ends = zip(words, encoding.offsets, strict=True)
+            unsure = [word for word, (_, word_end) in ends if word_end > end]
+        return [each for each, word in zip(ids, words, strict=True) if word not in unsure]
 
     def encode_template(self, text: str) -> list[int]:
         """Return the ids of a prompt's own text, control tokens included."""

@@ -165,7 +165,7 @@ class Turn:
         ids = batch.spoken(text, open_ended=not finished)
         new = ids[self._known_tokens :]
         batch.extend(self.sequence, new, last=finished)
-        self._known_tokens = len(ids)
+        self._known_tokens += len(new)  # what is certain stays so, even if fewer are for a while
         self._input_tokens += len(new)
 
     def hear(self, samples: Samples, now_s: float) -> None:

@@ -20,18 +20,21 @@ def audio_key(
     rate_hz: int,
     loudness_lufs: float | None,
     transcript: str | None,
+    saved: str | None = None,
 ) -> str:
     """Return SHA-256, in hex, over everything that changes the bytes.
 
     The text is that which the engine is given, so spellings that are spoken alike share their
     audio. Without a seed of the client's the one drawn is left out: any will do. Whether the
-    answer is streamed is left out as well: its samples are the same.
+    answer is streamed is left out as well: its samples are the same. `saved` is the stamp of a
+    saved voice.
     """
     parts = (
         __version__,
         model.fingerprint,
         request.segments,
         request.voice,
+        saved,
         request.language,
         request.instructions,
         request.sampling,
@@ -39,7 +42,7 @@ def audio_key(
         order.seed,
         order.format,
         rate_hz,
-        order.speed,
+        order.tempo,
         order.trim,
         loudness_lufs,
         order.timestamps.value,

@@ -1,0 +1,37 @@
+"""The newest result of each benchmark."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[1] / "results"
+KINDS = ("online", "streams", "cold", "offline")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A file of `benchmarks/results`: its name, what it says of the run, its figures by name."""
+
+    file: str
+    about: dict[str, Any]
+    figures: dict[str, dict[str, Any]]
+
+    def value(self, figure: str, of: str = "median") -> float | None:
+        """Return a figure's median, p95, min or max; None if it was not taken."""
+        return self.figures.get(figure, {}).get(of)
+
+
+def newest(kind: str, folder: Path = FOLDER) -> Result:
+    """Return the newest result of a kind; its date is in its name.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = sorted(folder.glob(f"{kind}-*.json"))
+    if not found:
+        raise FileNotFoundError(f"There is no {kind}-*.json in {folder}: run that benchmark first.")
+    about = json.loads(found[-1].read_text())
+    return Result(found[-1].name, about, about.pop("figures"))

@@ -1,0 +1,123 @@
+"""A running server, as commands that do not speak themselves ask it: over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from vivavoce.errors import EngineUnavailable, InvalidRequest, VivavoceError
+from vivavoce.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is where to listen, not to ask
+_TIMEOUT_S = 600.0  # a voice that is made may have to wait for a model
+
+
+class Server:
+    """The server at `url`, such as http://host:8000; by default the one that the settings start.
+
+    `key` is the API key to send; by default the first of API_KEYS.
+    """
+
+    def __init__(self, url: str | None, key: str | None) -> None:
+        settings = load_settings()
+        if url is None:
+            if not settings.port:
+                raise InvalidRequest("PORT is 0, so nobody knows it. Name the server: --server URL")
+            host = _ANYWHERE.get(settings.host, settings.host)
+            url = f"http://[{host}]" if ":" in host else f"http://{host}"
+            url += f":{settings.port}"
+        self._url = url.rstrip("/").removesuffix("/v1")
+        parts = urlsplit(self._url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidRequest(f"--server is {url}. Write it such as http://127.0.0.1:8000.")
+        self._parts = parts
+        self._key = key or next(iter(settings.api_keys), None)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        file: tuple[str, str, bytes] | None = None,
+    ) -> bytes:
+        """Return the body of an answer. `file` is its field, its name, its bytes.
+
+        Raises:
+            VivavoceError: there is no server, or it refuses; the message is its own.
+        """
+        headers, content = {"Accept": "*/*"}, b""
+        if file is not None:
+            headers["Content-Type"], content = _form(body or {}, file)
+        elif body is not None:
+            headers["Content-Type"], content = "application/json", json.dumps(body).encode()
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        status, answer = self._send(method, f"/v1{path}", content, headers)
+        if status >= 400:
+            raise VivavoceError(_told(status, answer))
+        return answer
+
+    def json(self, method: str, path: str, *more: Any) -> Any:
+        """Return an answer that is JSON. See `ask`."""
+        return json.loads(self.ask(method, path, *more))
+
+    def voice(self, name: str) -> dict[str, Any]:
+        """Return what the server knows of a voice, by its name or id."""
+        found: dict[str, Any] = self.json("GET", f"/audio/voices/{quote(name, safe='')}")
+        return found
+
+    def _send(
+        self, method: str, path: str, content: bytes, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        host, port = self._parts.hostname, self._parts.port
+        assert host is not None
+        if self._parts.scheme == "https":
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, port, timeout=_TIMEOUT_S, context=ssl.create_default_context()
+            )
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        try:
+            connection.request(method, self._parts.path + path, content or None, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as exc:
+            raise EngineUnavailable(
+                f"No server answers at {self._url} ({exc}). Start one with vivavoce serve, or name "
+                "it with --server URL."
+            ) from None
+        finally:
+            connection.close()
+
+
+def _form(fields: Mapping[str, Any], file: tuple[str, str, bytes]) -> tuple[str, bytes]:
+    """Return a form's content type and bytes."""
+    boundary = secrets.token_hex(16)
+    parts = []
+    for name, value in fields.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        parts.append((f'form-data; name="{name}"', text.encode()))
+    field, filename, content = file
+    plain = quote(filename, safe=" ")
+    parts.append((f'form-data; name="{field}"; filename="{plain}"', content))
+    body = b"".join(
+        f"--{boundary}\r\nContent-Disposition: {head}\r\n\r\n".encode() + content + b"\r\n"
+        for head, content in parts
+    )
+    return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
+
+
+def _told(status: int, answer: bytes) -> str:
+    """Return what the server says is wrong."""
+    try:
+        message = str(json.loads(answer)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message = f"The server answered with status {status}. Is it vivavoce's?"
+    return f"{message} Here: --key KEY." if status == 401 else message
