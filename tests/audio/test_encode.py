@@ -102,3 +102,14 @@ def test_sealed_files_state_their_length(format_name: str) -> None:
 def test_int16_is_rounded_and_clipped() -> None:
     samples = np.array([-2, -1, -0.5 / 32767, 0.6 / 32767, 1, 2], np.float32)
     assert to_int16(samples).tolist() == [-32768, -32767, 0, 1, 32767, 32767]
+
+
+@pytest.mark.parametrize("format_name", ["g711_ulaw", "g711_alaw"])
+def test_telephony_is_right_to_half_a_step_for_every_sample(format_name: str) -> None:
+    """Steps are 1/16 of a power of two: half of one is at most 1/32 of the sample."""
+    samples = np.arange(-32767, 32768)
+    data = encode((samples / 32767).astype(np.float32), format_name, [])
+    assert len(data) == len(samples)
+    decoded = np.rint(decode(data, format_name, 8000) * 32768)
+    assert (np.abs(decoded - samples) <= (np.abs(samples) + 132) / 32 + 8).all()
+    assert (np.diff(decoded) >= 0).all()

@@ -301,3 +301,13 @@ def test_a_turn_ends_with_an_error_too() -> None:
 def take_and_leave(turns: Turns) -> None:
     with turns.take(0.0):
         pass
+
+
+def test_a_network_that_tells_no_durations_speaks_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = SpeechRequest((Segment("One, two."),), "heart", 0, word_times=True)
+    (known,) = load("embedded").speak(request)
+    monkeypatch.setattr("vivavoce.engine.embedded.network._DURATIONS", b"/No_such_output")
+    (unknown,) = load("embedded").speak(request)
+    assert len(known.words) == 2
+    assert unknown.words == ()
+    assert np.array_equal(known.samples, unknown.samples)

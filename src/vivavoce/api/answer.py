@@ -149,14 +149,15 @@ async def _events(speech: Speech) -> AsyncGenerator[bytes]:
             async for part in parts:
                 audio = base64.b64encode(part).decode("ascii")
                 yield _event({"type": "speech.audio.delta", "audio": audio})
-                for number in range(told, len(speech.made.timed)):
-                    times = timed_json(speech.made.timed[number : number + 1], number)
-                    yield _event({"type": "speech.audio.timestamps", **times})
-                    told = number + 1
+                for event in _times(speech.made.timed, told):
+                    yield event
+                    told += 1
     except VivavoceError as exc:
         log.error("answer cut", code=exc.code, reason=exc.message)
         yield _event({"type": "speech.audio.error", **error_body(exc)})
         return
+    for event in _times(speech.made.timed, told):
+        yield event
     usage = speech.made.report.usage
     counted = {
         "input_tokens": usage.input_tokens,
@@ -164,6 +165,14 @@ async def _events(speech: Speech) -> AsyncGenerator[bytes]:
         "total_tokens": usage.total_tokens,
     }
     yield _event({"type": "speech.audio.done", "usage": counted})
+
+
+def _times(timed: list[TimedSegment], told: int) -> list[bytes]:
+    """Return an event for each segment after the first `told`."""
+    return [
+        _event({"type": "speech.audio.timestamps", **timed_json([segment], told + number)})
+        for number, segment in enumerate(timed[told:])
+    ]
 
 
 def timed_json(timed: list[TimedSegment], first_id: int = 0) -> dict[str, Any]:

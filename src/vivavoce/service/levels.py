@@ -15,7 +15,7 @@ import numpy as np
 
 from vivavoce.audio.loudness import integrated_lufs
 from vivavoce.errors import SynthesisFailed
-from vivavoce.types import Need, Segment, SpeechRequest
+from vivavoce.types import Segment, SpeechRequest
 
 if TYPE_CHECKING:
     from vivavoce.service.plan import Plan
@@ -58,16 +58,17 @@ def _key(plan: Plan, request: SpeechRequest) -> str:
     parts = (
         plan.model.fingerprint,
         request.voice,
-        request.reference,
         request.blend,
-        _description(plan, request),
+        request.reference,
+        _description(request),
     )
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _description(plan: Plan, request: SpeechRequest) -> str | None:
+def _description(request: SpeechRequest) -> str | None:
     # To be told to whisper is no reason to be made louder; to be described as a whisperer is.
-    return request.instructions if plan.order.need is Need.DESIGN else None
+    has_voice = request.voice or request.blend or request.reference is not None
+    return None if has_voice else request.instructions
 
 
 async def _measure(plan: Plan, request: SpeechRequest, worker: WorkerHandle) -> float:
@@ -78,10 +79,10 @@ async def _measure(plan: Plan, request: SpeechRequest, worker: WorkerHandle) -> 
             request.voice,
             _SEED,
             "en" if "en" in can.languages else None,
-            _description(plan, request),
+            _description(request),
             reference=request.reference,
-            whole=True,
             blend=request.blend,
+            whole=True,
         )
     )
     samples = [chunk.samples async for chunk in spoken.chunks]

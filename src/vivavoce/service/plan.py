@@ -69,7 +69,9 @@ class Plan:
 
     @property
     def gain_db(self) -> float:
-        """How much louder than the engine made it."""
+        """How much louder than the engine made it; a loudness that is asked for counts alone."""
+        if self.loudness_lufs is not None:
+            return 0.0
         return (self.saved and self.saved.defaults.gain_db) or 0.0
 
     @property

@@ -92,7 +92,7 @@ class EmbeddedEngine(Engine):
             wave, ends = speak(self._hibari, ids, np.random.default_rng(seed))
             stream.count(input_tokens=len(ids), output_tokens=len(wave) // FRAME_SAMPLES)
             parts.append(wave)
-            if len(pieces) == 1 and len(ids) == len(phonemes) + 2:
+            if len(pieces) == 1 and len(ends) == len(ids) == len(phonemes) + 2:
                 words = word_spans(phonemes, [0, *ends.tolist()])
         wave = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         peak = float(np.abs(wave).max(initial=0.0))

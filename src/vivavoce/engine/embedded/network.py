@@ -14,29 +14,38 @@ FRAME_SAMPLES = 300
 
 _PUNCTUATION = ',.;:!?—…"“”() '
 _DURATIONS = b"/Clip_output_0"
+_SPECTRUM = 6  # outputs that sound is made of
 _DURATION_SAMPLES = 600  # what durations are counted in, 25 ms
 
 
 def load_hibari() -> Any:
-    """Return hibari with that network, on one thread."""
+    """Return hibari with that network, on one thread; with its own if it has no such value."""
     from hibari import Hibari
     from hibari.voices import DEFAULT, voice_path
 
     with open(voice_path(DEFAULT), "rb") as file:
-        return Hibari(threads=1, model=file.read() + _one_more_output(_DURATIONS))
+        model = file.read()
+    try:
+        return Hibari(threads=1, model=model + _one_more_output(_DURATIONS))
+    except Exception:  # onnxruntime's have no common base; without the addition it says what it is
+        return Hibari(threads=1, model=model)
 
 
 def speak(
     hibari: Any, ids: list[int], rng: np.random.Generator
 ) -> tuple[Samples, np.ndarray[Any, np.dtype[np.int64]]]:
-    """Return the samples of phoneme ids, shape [n], and where each of them ends, in samples."""
+    """Return the samples of phoneme ids, shape [n], and where each of them ends, in samples.
+
+    Nothing of the latter where the network does not tell.
+    """
     from hibari import dsp
 
     if len(ids) < 3:  # the two at the ends are nothing
         return np.zeros(0, np.float32), np.zeros(len(ids), np.int64)
-    *spectrum, durations = hibari.sess.run(
+    outputs = hibari.sess.run(
         None, {"ids": np.asarray([ids], np.int64), "speed": np.ones(1, np.float32)}
     )
+    spectrum, durations = outputs[:_SPECTRUM], outputs[_SPECTRUM:]
     wave: Samples = dsp.synth(*(output[0] for output in spectrum), rng)
     ends = np.cumsum(np.rint(durations)).astype(np.int64) * _DURATION_SAMPLES
     return wave, ends
