@@ -19,6 +19,7 @@ from vivavoce.service.metrics import Metrics
 from vivavoce.service.model import Model
 from vivavoce.service.models import Models
 from vivavoce.service.plan import CacheRules
+from vivavoce.service.pronunciations import FILE_NAME, Pronunciations
 from vivavoce.service.record import Recorder
 from vivavoce.service.reference import ReferenceLimits, ReferenceReader
 from vivavoce.service.room import Room
@@ -148,6 +149,7 @@ def build_service(settings: Settings) -> SpeechService:
             clones=settings.cache_clones,
         ),
         settings.loudness_lufs or None,
+        Pronunciations(settings.data_folder / FILE_NAME),
     )
     watch(metrics, service)
     return service

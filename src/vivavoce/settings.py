@@ -326,8 +326,8 @@ class Settings(BaseSettings):
         str,
         Field(
             alias="DATA_DIR",
-            description="Folder for what is to last: saved voices and consents. If empty, "
-            "vivavoce in the user's own data folder (~/.local/share on Linux).",
+            description="Folder for what is to last: saved voices, consents, rules for words. If "
+            "empty, vivavoce in the user's own data folder (~/.local/share on Linux).",
         ),
     ] = ""
     require_consent: Annotated[

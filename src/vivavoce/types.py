@@ -75,10 +75,14 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of text spoken in one go, and the pause that follows it."""
+    """A piece of text spoken in one go, and the pause that follows it: silence, to the sample.
+
+    `language`, if the text itself said so, stands above the request's.
+    """
 
     text: str
     pause_s: float = 0.0
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

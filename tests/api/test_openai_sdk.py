@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from decoding import assert_length, decode
-from expected import TEXT, fake_pcm, fake_samples
+from expected import TEXT, fake_chunks, fake_pcm, fake_samples
 from vivavoce.audio.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_sse_carries_the_same_bytes_and_the_real_usage(
     audio = b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
     assert audio == client.audio.speech.create(**request(response_format)).content
     assert done["type"] == "speech.audio.done"
-    frames = len(fake_samples()) // 1920
+    frames = fake_chunks()
     spoken_characters = sum(len(part) for part in TEXT.split()) + TEXT.count(" ") - 2
     assert done["usage"] == {
         "input_tokens": spoken_characters,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,6 +133,24 @@ def test_streams_on_several_threads_do_not_mix(engine: Engine) -> None:
         together = list(threads.map(lambda request: spoken(engine, request), requests))
     for expected, heard in zip(alone, together, strict=True):
         assert_same(engine, heard, expected)
+
+
+@pytest.mark.parametrize("pause_s", [0.1234, 2.0])
+def test_a_pause_is_silence_to_the_sample(engine: Engine, pause_s: float) -> None:
+    plain = ask(engine, *TEXTS[:2])
+    first, last = plain.segments
+    paused = (replace(first, pause_s=pause_s), replace(last, pause_s=pause_s))
+    usual, heard = (
+        list(engine.speak(replace(plain, segments=s))) for s in (plain.segments, paused)
+    )
+    silence = np.zeros(round(pause_s * engine.info.capabilities.sample_rate_hz), np.float32)
+    expected = [
+        part
+        for index in range(2)
+        for part in (samples_of([c for c in usual if c.segment == index]), silence)
+    ]
+    assert_same(engine, samples_of(heard), np.concatenate(expected))
+    assert not samples_of(heard)[-len(silence) :].any()
 
 
 def test_usage_is_counted_and_final_after_the_end(engine: Engine) -> None:

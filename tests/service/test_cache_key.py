@@ -17,6 +17,7 @@ from vivavoce.service.order import SpeechOrder
 from vivavoce.service.plan import CacheRules, make_plan
 from vivavoce.service.room import Room
 from vivavoce.service.voices import Voices
+from vivavoce.text.reading import TextFormat
 from vivavoce.types import SamplingControls, Timestamps
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ HEARD: dict[str, st.SearchStrategy[Any]] = {
     "max_new_tokens": st.none() | st.integers(1, 10_000),
 }
 NOT_HEARD: dict[str, st.SearchStrategy[Any]] = {
+    # Neither is heard in words without signs and numbers.
+    "text_format": st.sampled_from([TextFormat.MARKDOWN, TextFormat.PLAIN, TextFormat.TAGS]),
+    "normalize": st.sampled_from([None, True, False]),
     "model": st.sampled_from([None, "m", "tts-1", "gpt-4o-mini-tts"]),
     "whole": st.booleans(),
     "cache": st.sampled_from([None, True, False]),
@@ -115,6 +119,7 @@ def test_what_is_not_heard_does_not(order: SpeechOrder, data: st.DataObject) -> 
         ({"language": "en"}, {"language": "English"}),
         ({"sample_rate_hz": None}, {"sample_rate_hz": 24000}),
         ({"instructions": None}, {"instructions": " "}),
+        ({"text": "two of them"}, {"text": "2 of **them**", "normalize": True}),
         ({"seed": None}, {"seed": None}),  # one is drawn for each: any of them will do
     ],
     ids=str,

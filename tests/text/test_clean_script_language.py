@@ -13,7 +13,6 @@ from vivavoce.text.language import LANGUAGE_NAMES, parse_language
 from vivavoce.text.script import (
     describe,
     first_unreadable,
-    guess_language,
     has_words,
     script_of,
 )
@@ -169,20 +168,3 @@ def test_codes_and_names_mean_the_same(code: str, spell: type[str.upper], region
 def test_an_unknown_language_is_an_error(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         parse_language(name)
-
-
-@pytest.mark.parametrize(
-    ("text", "guessed"),
-    [
-        ("Hello there.", "en"),
-        ("Übermäßig naïve façade", "en"),
-        ("Hello 你好", "zh"),
-        ("ありがとう", "ja"),
-        ("안녕하세요", "ko"),
-        ("привет", "ru"),
-        ("123", "en"),
-    ],
-)
-def test_a_language_is_guessed_by_its_script(text: str, guessed: str) -> None:
-    assert guess_language(text, tuple(LANGUAGE_NAMES)) == guessed
-    assert guess_language(text, ("de", "fr")) == "de"

@@ -19,7 +19,9 @@ from vivavoce.api.keys import KeyGuard
 from vivavoce.api.middleware import BodyLimit, RequestContext
 from vivavoce.api.operation import operation_router
 from vivavoce.api.plain_streams import plain_streams_router
+from vivavoce.api.pronunciations import pronunciations_router
 from vivavoce.api.speech import speech_router
+from vivavoce.api.speech_plan import speech_plan_router
 from vivavoce.api.timestamps import timestamps_router
 from vivavoce.api.voices import IMPORT_PATH, VOICES_PATH, voices_router
 from vivavoce.service.consents import Consents
@@ -86,6 +88,8 @@ def create_app(
         (clone_router(service, limits), "audio"),
         (voices_router(service, maker, limits), "voices"),
         (consents_router(consents), "voices"),
+        (speech_plan_router(service, limits), "audio"),
+        (pronunciations_router(service.pronunciations), "audio"),
         (operation_router(service), "operation"),
         (catalog_router(service.models), "catalog"),
     )

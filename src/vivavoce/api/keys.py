@@ -41,7 +41,7 @@ _RULES: tuple[tuple[frozenset[str] | None, re.Pattern[str], Scope | _Door], ...]
     (None, re.compile(r"/?|/health|/ready"), _Door.OPEN),
     (_READING, re.compile(r"/models(/.*)?|/audio/models|/audio/voices", re.DOTALL), _Door.LISTS),
     (None, re.compile(r"/audio/speech.*|/audio/voices/[^/]*/preview.*", re.DOTALL), Scope.SPEAK),
-    (None, re.compile(r"/audio/(voices|voice_consents).*", re.DOTALL), Scope.VOICES),
+    (None, re.compile(r"/audio/(voices|voice_consents|pronunciations).*", re.DOTALL), Scope.VOICES),
     (None, re.compile(r"/(models|cache|metrics).*", re.DOTALL), Scope.OPERATE),
 )
 

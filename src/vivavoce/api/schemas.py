@@ -11,6 +11,7 @@ from vivavoce.api.errors import short
 from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS
 from vivavoce.errors import InvalidRequest
 from vivavoce.service.order import MAX_SEED, SpeechOrder
+from vivavoce.text.reading import TextFormat
 from vivavoce.text.subtitles import SUBTITLE_FORMATS
 from vivavoce.types import SamplingControls, Timestamps
 
@@ -34,6 +35,8 @@ _WANTED = {
     "instruct": f"a string of at most {OPENAI_MAX_INPUT_CHARS} characters",
     "voice_description": f"a string of 1 to {OPENAI_MAX_INPUT_CHARS} characters",
     "ref_text": f"a string of at most {OPENAI_MAX_INPUT_CHARS} characters",
+    "text_format": "markdown, plain, tags or ssml",
+    "normalize": "auto, true or false",
     "language": "auto, or a language such as en or English",
     "temperature": "a number from 0 to 2",
     "top_k": "a whole number from 0 to 3072",
@@ -108,6 +111,21 @@ class SpeechFields(BaseModel):
     language: Annotated[
         str | None, Field(max_length=_MAX_NAME_CHARS, description="auto, or such as en, English.")
     ] = None
+    text_format: Annotated[
+        Literal["markdown", "plain", "tags", "ssml"] | None,
+        BeforeValidator(_lower),
+        Field(
+            description="How input is written: markdown (default), its marks, HTML tags and emoji "
+            "are not read out; plain, as it stands; tags, markdown with [pause 0.5s]; ssml."
+        ),
+    ] = None
+    normalize: Annotated[
+        Literal["auto"] | bool | None,
+        Field(
+            description="Whether numbers, dates, money and the like are written out as words; "
+            "auto (default): only what the model cannot read."
+        ),
+    ] = None
     sample_rate: Annotated[
         int | None, Field(description="Hz; 24000 if left out, 8000 for G.711.")
     ] = None
@@ -163,6 +181,8 @@ class SpeechFields(BaseModel):
     def _order(self, whole: bool) -> SpeechOrder:
         return SpeechOrder(
             text=self.input,
+            text_format=TextFormat(self.text_format or "markdown"),
+            normalize=None if self.normalize == "auto" else self.normalize,
             model=self.model,
             format=self.response_format,
             # A voice may have a speed of its own, for those who say nothing of it.

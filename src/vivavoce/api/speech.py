@@ -46,11 +46,16 @@ async def read_body(request: Request, max_input_chars: int, kind: type[_Body]) -
         UnsupportedMedia: it is not JSON as it stands.
         InvalidRequest: a field cannot be honoured.
     """
-    _check_content_type(request)
+    check_content_type(request)
     return parse_speech_body(await request.body(), max_input_chars, kind)
 
 
-def _check_content_type(request: Request) -> None:
+def check_content_type(request: Request) -> None:
+    """Make sure that a body is JSON as it stands.
+
+    Raises:
+        UnsupportedMedia: it is not.
+    """
     content_type = request.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json":

@@ -11,7 +11,8 @@ from pathlib import Path
 import sentencex
 
 from vivavoce.text.clean import clean
-from vivavoce.text.script import guess_language, has_words
+from vivavoce.text.detect import detect
+from vivavoce.text.script import has_words
 from vivavoce.text.segment import PARAGRAPH_PAUSE_S, SENTENCE_PAUSE_S
 
 PART_CHARS = 2000
@@ -94,7 +95,7 @@ class PartsFolder:
 def _sentences(paragraph: str, languages: tuple[str, ...]) -> list[str]:
     if len(paragraph) <= PART_CHARS:
         return [paragraph]
-    language = guess_language(paragraph, languages).partition("-")[0]
+    language = detect(paragraph, languages)
     return list(sentencex.segment(language, paragraph))
 
 

@@ -1,7 +1,8 @@
 """An engine that makes tones instead of speech: same request, same samples, on any machine.
 
-It exists for tests and benchmarks, of vivavoce and of whatever talks to it (`ENGINE=fake`). Its
-`instructions` are switches, so a test can have any fault through the ordinary API:
+It exists for tests and benchmarks, of vivavoce and of whatever talks to it (`ENGINE=fake`). After
+segments there is silence as long as their pauses. Its `instructions` are switches, so a test can
+have any fault through the ordinary API:
 
     interval_s=0.08     one chunk per 80 ms, as a GPU would
     gate=PATH after=1   make 1 chunk, then wait until PATH exists
@@ -182,6 +183,8 @@ def _generate(request: SpeechRequest, stream: GeneratedSpeech) -> Iterator[Audio
             stream.count(output_tokens=1)
             made += 1
             yield AudioChunk(wave[start : start + CHUNK_SAMPLES], index)
+        if segment.pause_s:
+            yield AudioChunk(np.zeros(round(segment.pause_s * SAMPLE_RATE_HZ), np.float32), index)
 
 
 def _misbehave(switches: dict[str, str], made: int, stream: GeneratedSpeech) -> None:

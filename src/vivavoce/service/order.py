@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from vivavoce.audio.formats import DEFAULT_FORMAT, FORMATS, AudioFormat
@@ -10,13 +11,15 @@ from vivavoce.errors import InvalidRequest
 from vivavoce.service.models import QWEN_REMEDY
 from vivavoce.text.clean import clean
 from vivavoce.text.language import LANGUAGE_NAMES, language_name, parse_language
-from vivavoce.text.normalize import NORMALIZERS
-from vivavoce.text.script import describe, first_unreadable, guess_language, has_words
-from vivavoce.text.segment import join, segment
+from vivavoce.text.pronounce import Pronouncer
+from vivavoce.text.reading import Manner, TextFormat, WriteOut, read
+from vivavoce.text.script import describe, first_unreadable
 from vivavoce.types import Need, SamplingControls, Timestamps
 
 if TYPE_CHECKING:
-    from vivavoce.types import Capabilities, ModelInfo, Segment
+    from vivavoce.text.pronounce import Rule
+    from vivavoce.text.reading import Script
+    from vivavoce.types import Capabilities, ModelInfo
 
 FIRST_SEGMENT_CHARS = 100
 """Where a first sentence is cut at a clause: its listener waits for all of it to be made."""
@@ -29,12 +32,14 @@ class SpeechOrder:
     """What somebody asks for, in their words. None: whatever is usual.
 
     The voice is one by name, or one that is described, or that of a clip: at most one of the
-    three. With `whole` nobody hears the answer before its end. `cache`: whether it may come from
-    the cache of finished audio and be kept there. `loudness` is in LUFS. `traceparent` is the trace
-    it belongs to, as W3C writes it.
+    three. `normalize`: whether the text is written out as words. With `whole` nobody hears the
+    answer before its end. `cache`: whether it may come from the cache of finished audio and be kept
+    there. `loudness` is in LUFS. `traceparent` is the trace it belongs to, as W3C writes it.
     """
 
     text: str
+    text_format: TextFormat = TextFormat.MARKDOWN
+    normalize: bool | None = None
     voice: str | None = None
     description: str | None = None
     clip: bytes | None = None
@@ -111,20 +116,61 @@ def choose_language(order: SpeechOrder, info: ModelInfo) -> str | None:
 
 
 def prepare_text(
-    text: str, language: str | None, info: ModelInfo, *, apart: bool = False
-) -> tuple[Segment, ...]:
+    order: SpeechOrder,
+    language: str | None,
+    voice: str,
+    info: ModelInfo,
+    pronunciations: tuple[Rule, ...] = (),
+) -> Script:
     """Return the text as the model will be given it: cleaned, written out, in segments.
 
-    With `apart` each sentence is a segment of its own, so that its times are known exactly.
+    Where times are asked for, each sentence is a segment of its own: they are known exactly then.
 
     Raises:
         InvalidRequest: the model cannot read it, or there is nothing to speak in it.
     """
     can: Capabilities = info.capabilities
-    text = clean(text)
-    read_as = (language or guess_language(text, can.languages)).partition("-")[0]
-    if not can.reads_symbols:
-        text = NORMALIZERS[read_as](text)
+    first_chars = can.segment_chars if can.joins_sentences else FIRST_SEGMENT_CHARS
+
+    @cache
+    def pronouncer(spoken_in: str) -> Pronouncer:
+        return Pronouncer(pronunciations, spoken_in, voice)
+
+    script = read(
+        order.text,
+        Manner(
+            order.text_format,
+            language,
+            can.languages,
+            _what_is_written_out(order, can),
+            lambda text, spoken_in: pronouncer(spoken_in)(text),
+            can.segment_chars,
+            min(first_chars, can.segment_chars),
+            can.joins_sentences and order.timestamps is Timestamps.NONE,
+            order.tempo,
+        ),
+    )
+    _check_readable(script, info)
+    return script
+
+
+def _what_is_written_out(order: SpeechOrder, can: Capabilities) -> WriteOut:
+    if order.normalize:
+        return WriteOut.ALL
+    return WriteOut.NOTHING if can.reads_symbols else WriteOut.SYMBOLS
+
+
+def _check_readable(script: Script, info: ModelInfo) -> None:
+    can = info.capabilities
+    told = {segment.language for segment in script.segments}
+    for language in told - {None, *can.languages}:
+        raise InvalidRequest(
+            f"Model {info.id} does not speak {language_name(str(language))}, which the input's "
+            f"xml:lang asks for. {_who_else(info)}",
+            param="input",
+            code="language_not_supported",
+        )
+    text = " ".join(segment.text for segment in script.segments)
     if can.scripts and (letter := first_unreadable(text, can.scripts)) is not None:
         raise InvalidRequest(
             f"Model {info.id} cannot read {letter!r} of your text: {describe(letter)}. "
@@ -132,16 +178,13 @@ def prepare_text(
             param="input",
             code="language_not_supported",
         )
-    if not has_words(text):
+    if not script.segments:
         raise InvalidRequest(
-            "There is nothing to speak in the input: it has no letters and no digits. Send words.",
+            "There is nothing to speak in the input: it has no letters and no digits that are "
+            "spoken. Send words.",
             param="input",
             code="nothing_to_speak",
         )
-    first_chars = can.segment_chars if can.joins_sentences else FIRST_SEGMENT_CHARS
-    segments = segment(text, read_as, can.segment_chars, min(first_chars, can.segment_chars))
-    joins = can.joins_sentences and not apart
-    return join(segments, can.segment_chars) if joins else segments
 
 
 def choose_instructions(order: SpeechOrder, info: ModelInfo) -> str | None:
@@ -163,6 +206,8 @@ def ignored_wishes(order: SpeechOrder, info: ModelInfo) -> tuple[str, ...]:
     ignored = []
     if order.instructions and not can.instructions:
         ignored.append("instructions")
+    if order.normalize is False and not can.reads_symbols:
+        ignored.append("normalize")
     if not can.sampling:
         wishes = asdict(order.sampling) | {"max_new_tokens": order.max_new_tokens}
         ignored += [name for name, value in wishes.items() if value is not None]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from vivavoce.service.order import SpeechOrder
     from vivavoce.service.saved_voice import SavedVoice
     from vivavoce.service.voices import Voices
+    from vivavoce.text.pronounce import Rule
+    from vivavoce.text.reading import Script
 
 T = TypeVar("T")
 
@@ -46,11 +48,11 @@ class CacheRules:
 class Plan:
     """An order as it will be fulfilled.
 
-    `request` is what the engine is asked; its `reference` is still missing for a clip, and for a
-    `saved` voice that was heard. `order` has the wishes that such a voice adds. `loudness_lufs` is
-    what the voice is brought to; None leaves it as it is. `key` tells
-    the audio from all other; two plans of one key differ in nothing that is heard but, without a
-    seed of the client's, the seed. `cached`: it may be looked up and remembered.
+    `script` is the text as it is spoken. `request` is what the engine is asked; its `reference` is
+    still missing for a clip, and for a `saved` voice that was heard. `order` has the wishes that
+    such a voice adds. `loudness_lufs` is what the voice is brought to; None leaves it as it is.
+    `key` tells the audio from all other; two plans of one key differ in nothing that is heard but,
+    without a seed of the client's, the seed. `cached`: it may be looked up and remembered.
     """
 
     order: SpeechOrder
@@ -60,6 +62,7 @@ class Plan:
     sample_rate_hz: int
     language: str | None
     transcript: str | None
+    script: Script
     request: SpeechRequest
     loudness_lufs: float | None
     ignored: tuple[str, ...]
@@ -86,6 +89,7 @@ def make_plan(
     voices: Voices,
     rules: CacheRules,
     usual_loudness_lufs: float | None = None,
+    pronunciations: tuple[Rule, ...] = (),
 ) -> Plan:
     """Decide everything that can be decided without an engine. Quick; wakes nothing.
 
@@ -101,8 +105,10 @@ def make_plan(
     voice = voices.resolve(info, order.voice).id if saved is None and need is Need.PRESET else ""
     audio_format, rate_hz = choose_format(order)
     language = choose_language(order, info)
+    speaker = voice if saved is None else saved.id
+    script = prepare_text(order, language, speaker, info, pronunciations)
     request = SpeechRequest(
-        prepare_text(order.text, language, info, apart=order.timestamps is not Timestamps.NONE),
+        script.segments,
         voice,
         secrets.randbelow(MAX_SEED + 1) if order.seed is None else order.seed,
         language,
@@ -124,6 +130,7 @@ def make_plan(
         sample_rate_hz=rate_hz,
         language=language,
         transcript=transcript,
+        script=script,
         request=request,
         loudness_lufs=loudness_lufs,
         ignored=_ignored(order, model, rules),
@@ -131,6 +138,7 @@ def make_plan(
             order,
             model,
             request,
+            script.lead_s,
             rate_hz,
             loudness_lufs,
             transcript,

@@ -15,7 +15,7 @@ import numpy as np
 from vivavoce.audio.clip import CLIP_HZ
 from vivavoce.audio.measure import Measures, measure
 from vivavoce.errors import InvalidRequest
-from vivavoce.text.script import guess_language
+from vivavoce.text.detect import detect
 from vivavoce.types import Samples
 
 MIN_SPEECH_S = 1.0
@@ -240,5 +240,5 @@ def _of_words(pace: float, transcript: str, language: str | None) -> list[tuple[
 
 
 def _pace(text: str, language: str | None) -> tuple[float, float, float]:
-    spoken = language or guess_language(text, ("en", *_LETTERS_PER_S))
+    spoken = language or detect(text, ("en", *_LETTERS_PER_S))
     return _LETTERS_PER_S.get(spoken.partition("-")[0], _USUAL_LETTERS_PER_S)

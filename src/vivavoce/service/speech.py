@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from vivavoce.errors import ShuttingDown, SynthesisFailed, VivavoceError
 from vivavoce.service.broadcast import Broadcast
 from vivavoce.service.plan import CacheRules, Plan, make_plan
+from vivavoce.service.pronunciations import Pronunciations
 from vivavoce.service.synthesis import Made, Synthesis
+from vivavoce.text.detect import make_ready
 
 if TYPE_CHECKING:
     from vivavoce.audio.formats import AudioFormat
@@ -149,6 +151,7 @@ class SpeechService:
         recorder: Recorder,
         cache_rules: CacheRules | None = None,
         usual_loudness_lufs: float | None = None,
+        pronunciations: Pronunciations | None = None,
     ) -> None:
         self.models = models
         self.voices = voices
@@ -158,12 +161,15 @@ class SpeechService:
         self.draining = False
         self.preloading: asyncio.Task[None] | None = None
         self._recorder = recorder
+        self.pronunciations = pronunciations or Pronunciations()
         self._cache_rules = cache_rules or CacheRules()
         self._usual_loudness_lufs = usual_loudness_lufs
         self._under_way: dict[tuple[str, bool], tuple[Made, Broadcast]] = {}
 
     def start(self, *, preload: bool = False) -> None:
         """Begin what is to be ready before the first request; nothing waits for it."""
+        languages = self.models.default.info.capabilities.languages
+        asyncio.get_running_loop().run_in_executor(None, make_ready, languages)
         if preload:
             self.preloading = asyncio.create_task(self._preload(), name="preload")
         else:
@@ -176,8 +182,19 @@ class SpeechService:
             InvalidRequest: the order cannot be fulfilled as it is.
         """
         return make_plan(
-            order, self.models, self.voices, self._cache_rules, self._usual_loudness_lufs
+            order,
+            self.models,
+            self.voices,
+            self._cache_rules,
+            self._usual_loudness_lufs,
+            self.pronunciations.rules,
         )
+
+    async def plan(self, order: SpeechOrder) -> Plan:
+        """Return `check` of an order; while a long text is prepared others are served."""
+        if len(order.text) > _LONG_TEXT_CHARS:
+            return await asyncio.to_thread(self.check, order)
+        return self.check(order)
 
     async def begin(self, order: SpeechOrder) -> Speech:
         """Return a speech whose first bytes are made, so that what can fail early has not.
@@ -193,10 +210,7 @@ class SpeechService:
         ordered_at = time.monotonic()
         if self.draining:
             raise ShuttingDown("The server is shutting down and takes no more requests.")
-        if len(order.text) > _LONG_TEXT_CHARS:  # takes a while to write out; others are served
-            plan = await asyncio.to_thread(self.check, order)
-        else:
-            plan = self.check(order)
+        plan = await self.plan(order)
         speech = self._kept(plan, ordered_at)
         if speech is None:
             speech = await self._listen(plan, ordered_at)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vivavoce.errors import RequestTimedOut, ServerFull
 from vivavoce.service.audio_path import AudioPath
 from vivavoce.service.cache.entry import CachedAudio
@@ -234,10 +236,16 @@ class Synthesis:
                 times.inference_s += time.monotonic() - began
                 if chunk is None:
                     break
+                samples = chunk.samples
+                if not made.segments_begun:  # with the first sound: until then it may still fail
+                    lead = self._lead()
+                    samples = np.concatenate((lead, samples))
+                    if timeline is not None:
+                        timeline.wait(len(lead))
                 made.segments_begun = chunk.segment + 1
                 if timeline is not None:
                     timeline.hear(chunk, path.cut_samples)
-                for piece in _slices(chunk.samples, slice_samples):
+                for piece in _slices(samples, slice_samples):
                     data = await self._encode(path, piece, chunk.segment)
                     kept.add(data)
                     await hand_out(data)
@@ -260,6 +268,11 @@ class Synthesis:
         timeline = Timeline(self.plan.request, order.timestamps, rate_hz, order.tempo)
         self.made.timed = timeline.ended
         return timeline
+
+    def _lead(self) -> Samples:
+        """Return the silence before the first word."""
+        rate_hz = self.plan.model.info.capabilities.sample_rate_hz
+        return np.zeros(round(self.plan.script.lead_s * rate_hz), np.float32)
 
     async def _encode(self, path: AudioPath, samples: Samples | None, segment: int = 0) -> bytes:
         """Return the bytes that samples, shape [n], make; without any, the rest of the file.

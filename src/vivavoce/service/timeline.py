@@ -35,6 +35,10 @@ class Timeline:
         self._spans: tuple[tuple[int, int], ...] = ()
         self._samples: list[Samples] = []
 
+    def wait(self, samples: int) -> None:
+        """Take silence before the first segment."""
+        self._heard += samples
+
     def hear(self, chunk: AudioChunk, cut_samples: int) -> None:
         """Take the next chunk; `cut_samples` were cut off the answer's beginning so far."""
         if chunk.segment != self._segment:

@@ -26,8 +26,8 @@ from vivavoce.service.saved_voice import (
 )
 from vivavoce.service.voice_store import CONSENT_PREFIX, VOICE_PREFIX, no_voice, now_ns
 from vivavoce.text.clean import clean
+from vivavoce.text.detect import detect
 from vivavoce.text.language import LANGUAGE_NAMES, parse_language
-from vivavoce.text.script import guess_language
 from vivavoce.text.scripts import script
 from vivavoce.types import Need
 
@@ -294,7 +294,7 @@ class VoiceMaker:
     ) -> tuple[str, str]:
         """Return what a described voice says, and in which language."""
         said = clean(described.script or "")
-        language = language or guess_language(said or described.prompt, languages)
+        language = language or detect(said or described.prompt, languages)
         if not said:
             return script(language), language
         long_s = usual_speech_s(said, language)

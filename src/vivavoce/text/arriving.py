@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sentencex
 
-from vivavoce.text.script import guess_language
+from vivavoce.text.detect import detect
 
 _MAX_HELD_CHARS = 1000
 """Who writes more than that without an end to the sentence is heard up to the last word."""
@@ -20,7 +20,7 @@ class ArrivingText:
     def feed(self, piece: str) -> str:
         """Take a piece; return the sentences that are complete: others have begun after them."""
         self._held += piece
-        language = guess_language(self._held, self._languages).partition("-")[0]
+        language = detect(self._held, self._languages)
         *complete, last = sentencex.segment(language, self._held) or [""]
         if not last.strip():  # the blanks after a sentence: whether more belongs to it is unknown
             last = complete.pop() + last if complete else last

@@ -11,13 +11,6 @@ _LANGUAGES_OF_SCRIPT = {
     "HANGUL": "Korean",
     "CYRILLIC": "Russian",
 }
-_LANGUAGE_OF_LETTER = {
-    "CJK": "zh",
-    "HIRAGANA": "ja",
-    "KATAKANA": "ja",
-    "HANGUL": "ko",
-    "CYRILLIC": "ru",
-}
 
 
 def script_of(letter: str) -> str | None:
@@ -36,19 +29,6 @@ def first_unreadable(text: str, scripts: tuple[str, ...]) -> str | None:
         if script is not None and script not in scripts:
             return letter
     return None
-
-
-def guess_language(text: str, languages: tuple[str, ...]) -> str:
-    """Return which of `languages` the text's first telling letter is of; else the usual one.
-
-    Good enough to find the ends of sentences by; it tells no two Latin languages apart.
-    """
-    usual = "en" if "en" in languages else languages[0]
-    for letter in text:
-        language = _LANGUAGE_OF_LETTER.get(script_of(letter) or "") if letter > "\u024f" else None
-        if language in languages:
-            return language
-    return usual
 
 
 def has_words(text: str) -> bool:

@@ -183,7 +183,7 @@ class Qwen3Engine(Engine):
         said = _said(stream, segment)
         if said is None:
             return None
-        text, pause_s, is_open = said
+        text, pause_s, language, is_open = said
         wish = request.max_new_tokens
         budget = MAX_FRAMES if is_open else frame_budget(text)
         limits = Limits(
@@ -195,15 +195,17 @@ class Qwen3Engine(Engine):
         # Segments and retries have streams of random numbers of their own, beside the seed.
         seed = request.seed | (segment << 8 | attempt) << 32
         controls = self._controls(request, seed)
-        wanted = self._prompt_text(request, text, is_open=is_open)
+        wanted = self._prompt_text(request, text, language, is_open=is_open)
         return Task(wanted, controls, limits, pause_s)
 
-    def _prompt_text(self, request: SpeechRequest, text: str, *, is_open: bool) -> PromptText:
+    def _prompt_text(
+        self, request: SpeechRequest, text: str, language: str | None, *, is_open: bool
+    ) -> PromptText:
         return PromptText(
             text,
             whole_text=not request.live,
             open=is_open,
-            language=catalog.LANGUAGES[request.language] if request.language else None,
+            language=catalog.LANGUAGES[language] if language else None,
             speaker=request.voice or None,
             blend=request.blend,
             instructions=request.instructions,
@@ -247,14 +249,19 @@ class Qwen3Engine(Engine):
         )
 
 
-def _said(stream: QwenStream, segment: int) -> tuple[str, float, bool] | None:
-    """Return a segment's text, the pause after it, and whether the text goes on; None: no more."""
+def _said(stream: QwenStream, segment: int) -> tuple[str, float, str | None, bool] | None:
+    """Return a segment's text, the pause after it, its language, and whether the text goes on.
+
+    None: no more.
+    """
+    language = stream.request.language
     if stream.text is None:
         segments = stream.request.segments
         if segment == len(segments):
             return None
-        return segments[segment].text, segments[segment].pause_s, False
+        said = segments[segment]
+        return said.text, said.pause_s, said.language or language, False
     text, finished = stream.text.read()
     if segment > 0 or (finished and not text.strip()):
         return None
-    return text, 0.0, not finished
+    return text, 0.0, language, not finished
