@@ -227,6 +227,7 @@ def build_app(
         max_upload_bytes=settings.max_upload_bytes,
         receive_timeout_s=settings.receive_timeout_s,
         send_timeout_s=settings.send_timeout_s,
+        live_timeout_s=settings.live_timeout_s,
     )
     access = ApiAccess(
         KeyRing.load(settings.api_keys, settings.api_keys_file),

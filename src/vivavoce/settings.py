@@ -220,6 +220,16 @@ class Settings(BaseSettings):
             description="Seconds that a client may take nothing of its answer before it is cut.",
         ),
     ] = 60.0
+    live_timeout_s: Annotated[
+        float,
+        Field(
+            alias="LIVE_TIMEOUT",
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds that a WebSocket's client may be silent while nothing is owed to "
+            "it, before the socket is closed.",
+        ),
+    ] = 300.0
     receive_timeout_s: Annotated[
         float,
         Field(

@@ -16,6 +16,7 @@ from vivavoce.api.clone import CLONE_PATH, clone_router
 from vivavoce.api.consents import CONSENTS_PATH, consents_router
 from vivavoce.api.health import health_router
 from vivavoce.api.keys import KeyGuard
+from vivavoce.api.live.route import live_router
 from vivavoce.api.middleware import BodyLimit, RequestContext
 from vivavoce.api.operation import operation_router
 from vivavoce.api.plain_streams import plain_streams_router
@@ -85,6 +86,7 @@ def create_app(
         (speech_router(service, limits), "audio"),
         (timestamps_router(service, limits), "audio"),
         (plain_streams_router(service, limits), "audio"),
+        (live_router(service, limits, access.cors_origins), "audio"),
         (clone_router(service, limits), "audio"),
         (voices_router(service, maker, limits), "voices"),
         (consents_router(consents), "voices"),

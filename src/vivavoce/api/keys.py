@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vivavoce.service.keys import KeyInfo, KeyRing
 
 _POLICY_VIOLATION = 1008
+_KEY_PROTOCOL = "openai-insecure-api-key."
+"""As OpenAI's own browser clients hand it over."""
 
 
 class _Door(Enum):
@@ -121,6 +123,9 @@ def _presented(scope: Connection) -> str:
     Of two headers neither counts: a proxy before us might have judged the other.
     """
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not sent and scope["type"] == "websocket":  # a browser's can set no header but this
+        offered = [name for name in scope.get("subprotocols", ()) if name.startswith(_KEY_PROTOCOL)]
+        return offered[0].removeprefix(_KEY_PROTOCOL) if len(offered) == 1 else ""
     if len(sent) != 1:
         return ""
     scheme, _, key = sent[0].decode("latin-1").strip().partition(" ")

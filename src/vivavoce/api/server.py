@@ -12,6 +12,8 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from vivavoce.errors import SettingsError
 
+_MAX_MESSAGE_BYTES = 1 << 20
+"""Of what a WebSocket's client sends at once."""
 _TICKS_PER_LOOK = 10
 """uvicorn ticks ten times a second."""
 
@@ -56,6 +58,8 @@ def run(
         app,
         http=type("Protocol", (_ImpatientProtocol,), {"client_timeout_s": client_timeout_s}),
         lifespan="on",
+        ws_max_size=_MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # audio is as small as it gets
         access_log=False,
         log_config=None,
         server_header=False,

@@ -16,6 +16,7 @@ from vivavoce.service.order import (
     ignored_wishes,
     prepare_text,
 )
+from vivavoce.text.reading import NOTHING, Script
 from vivavoce.types import Need, SpeechRequest, Timestamps
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from vivavoce.service.saved_voice import SavedVoice
     from vivavoce.service.voices import Voices
     from vivavoce.text.pronounce import Rule
-    from vivavoce.text.reading import Script
 
 T = TypeVar("T")
 
@@ -90,8 +90,12 @@ def make_plan(
     rules: CacheRules,
     usual_loudness_lufs: float | None = None,
     pronunciations: tuple[Rule, ...] = (),
+    *,
+    written: bool = True,
 ) -> Plan:
     """Decide everything that can be decided without an engine. Quick; wakes nothing.
+
+    Not `written`, the text is still to come.
 
     Raises:
         InvalidRequest: the order cannot be fulfilled as it is.
@@ -106,7 +110,9 @@ def make_plan(
     audio_format, rate_hz = choose_format(order)
     language = choose_language(order, info)
     speaker = voice if saved is None else saved.id
-    script = prepare_text(order, language, speaker, info, pronunciations)
+    script = NOTHING
+    if written:
+        script = prepare_text(order, language, speaker, info, pronunciations)
     request = SpeechRequest(
         script.segments,
         voice,

@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from vivavoce.errors import ShuttingDown, SynthesisFailed, VivavoceError
 from vivavoce.service.broadcast import Broadcast
+from vivavoce.service.live import LiveSynthesis, refuse_markup
 from vivavoce.service.plan import CacheRules, Plan, make_plan
 from vivavoce.service.pronunciations import Pronunciations
 from vivavoce.service.synthesis import Made, Synthesis
@@ -19,6 +20,7 @@ from vivavoce.text.detect import make_ready
 
 if TYPE_CHECKING:
     from vivavoce.audio.formats import AudioFormat
+    from vivavoce.service.live import WrittenText
     from vivavoce.service.models import Models
     from vivavoce.service.order import SpeechOrder
     from vivavoce.service.record import Recorder
@@ -175,8 +177,10 @@ class SpeechService:
         else:
             self.workers.refill()
 
-    def check(self, order: SpeechOrder) -> Plan:
+    def check(self, order: SpeechOrder, *, written: bool = True) -> Plan:
         """Decide everything that can be decided without an engine. Quick; wakes nothing.
+
+        Not `written`, its text is still to come.
 
         Raises:
             InvalidRequest: the order cannot be fulfilled as it is.
@@ -188,6 +192,7 @@ class SpeechService:
             self._cache_rules,
             self._usual_loudness_lufs,
             self.pronunciations.rules,
+            written=written,
         )
 
     async def plan(self, order: SpeechOrder) -> Plan:
@@ -207,15 +212,33 @@ class SpeechService:
             EngineUnavailable: no engine could be started.
             WorkerDied, SynthesisFailed, RequestTimedOut: it ended before its first byte.
         """
-        ordered_at = time.monotonic()
+        ordered_at = self._open()
+        plan = await self.plan(order)
+        return self._kept(plan, ordered_at) or await self._listen(plan, ordered_at)
+
+    async def begin_live(self, order: SpeechOrder, text: WrittenText) -> Speech:
+        """Return a speech of a text that is still being written, once its first bytes are made.
+
+        The order has no text of its own. Cancelling it cancels the work.
+
+        Raises:
+            InvalidRequest: the order cannot be fulfilled as it is, or there was nothing to speak.
+            ShuttingDown, ServerFull, EngineUnavailable, WorkerDied, SynthesisFailed,
+            RequestTimedOut: as `begin`.
+        """
+        refuse_markup(order)
+        plan = self.check(replace(order, text="", cache=False), written=False)
+        await text.until_words()
+        ordered_at = self._open()
+        synthesis = LiveSynthesis(plan, self.studio, text, self.pronunciations.rules)
+        broadcast = Broadcast(synthesis.run, 0)
+        return await self._hear(Speech(plan, synthesis.made, ordered_at, self._recorder), broadcast)
+
+    def _open(self) -> float:
+        """Return the time of an order, if any are taken."""
         if self.draining:
             raise ShuttingDown("The server is shutting down and takes no more requests.")
-        plan = await self.plan(order)
-        speech = self._kept(plan, ordered_at)
-        if speech is None:
-            speech = await self._listen(plan, ordered_at)
-        speech.first_audio_s = time.monotonic() - ordered_at
-        return speech
+        return time.monotonic()
 
     def drain(self) -> None:
         """Take no more requests; those under way go on."""
@@ -238,13 +261,18 @@ class SpeechService:
         entry = self.studio.audio_cache.get(plan.key) if plan.cached else None
         if entry is None:
             return None
-        return Speech(plan, Made.of(entry), ordered_at, self._recorder, _first=entry.data)
+        speech = Speech(plan, Made.of(entry), ordered_at, self._recorder, _first=entry.data)
+        speech.first_audio_s = time.monotonic() - ordered_at
+        return speech
 
     async def _listen(self, plan: Plan, ordered_at: float) -> Speech:
         """Return a speech whose first bytes are made, for this request or another like it."""
         made, broadcast, joined = self._find_or_make(plan)
-        speech = Speech(plan, made, ordered_at, self._recorder, joined, _rest=broadcast.listen())
-        assert speech._rest is not None
+        return await self._hear(Speech(plan, made, ordered_at, self._recorder, joined), broadcast)
+
+    async def _hear(self, speech: Speech, broadcast: Broadcast) -> Speech:
+        """Return a speech that is being made, with its first bytes."""
+        speech._rest = broadcast.listen()
         outcome = "cancelled"
         try:
             speech._first = await anext(speech._rest)
@@ -260,6 +288,7 @@ class SpeechService:
         finally:
             if not speech._first:
                 speech._end(outcome)
+        speech.first_audio_s = time.monotonic() - speech.ordered_at
         return speech
 
     def _find_or_make(self, plan: Plan) -> tuple[Made, Broadcast, bool]:

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from vivavoce.service.reference import ReferenceReader
     from vivavoce.service.voice_cache import VoiceCache
     from vivavoce.service.voice_store import VoiceStore
-    from vivavoce.types import Samples
+    from vivavoce.types import Samples, SpeechRequest
     from vivavoce.worker.conversation import Spoken
+    from vivavoce.worker.handle import WorkerHandle
 
 # Encoded at a time, so that a long sentence's first bytes need not wait for its last.
 _SLICE_S = 0.5
@@ -192,7 +193,11 @@ class Synthesis:
                     gain_db += await levels.gain_db(plan.loudness_lufs, plan, request, worker)
                 if gain_db or plan.loudness_lufs is not None:
                     path.level(gain_db)
-                await self._speak(worker.speak(request), path, emit, deadline)
+                await self._speak(self._say(worker, request, deadline), path, emit, deadline)
+
+    def _say(self, worker: WorkerHandle, request: SpeechRequest, deadline: Deadline) -> Spoken:
+        """Ask the engine for the speech."""
+        return worker.speak(request)
 
     def _open_path(self) -> asyncio.Future[AudioPath]:
         """Begin to make the way from samples to bytes: the first one imports half of FFmpeg."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import sentencex
 
 from vivavoce.text.detect import detect
@@ -35,3 +38,34 @@ class ArrivingText:
         """Return the rest: nothing follows it."""
         rest, self._held = self._held, ""
         return rest
+
+
+_MARKS = str.maketrans("", "", "*`#~_|")
+
+
+def without_marks(piece: str) -> str:
+    """Return a piece of a text that is still being written without the marks of Markdown, and
+    without emoji: what belongs to them may not be there yet.
+    """
+    plain = piece.translate(_MARKS)
+    if plain.isascii():
+        return plain
+    return "".join(char for char in plain if unicodedata.category(char) not in ("So", "Sk", "Cn"))
+
+
+_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s|[。！？]+[\"”’」』]*|\n")
+
+
+def part_end(text: str, said_chars: int, part_chars: int) -> int | None:
+    """Return where in `text` a part of an arriving text ends, of which so much was said before it.
+
+    That is the first end of a sentence from `part_chars` on; without one, at twice as many, the
+    last blank. None: it goes on.
+    """
+    for end in _END.finditer(text):
+        if said_chars + end.end() >= part_chars:
+            return end.end()
+    limit = 2 * part_chars - said_chars
+    if len(text) <= limit:
+        return None
+    return max(text.rfind(" ", 0, limit) + 1, 0) or max(limit, 1)

@@ -72,6 +72,10 @@ class Script:
     lead_s: float = 0.0
 
 
+NOTHING = Script((), ())
+"""Of a text that is still to come."""
+
+
 def read(text: str, manner: Manner) -> Script:
     """Return a text as it is spoken.
 
