@@ -182,7 +182,7 @@ def voices_router(service: SpeechService, maker: VoiceMaker, limits: ApiLimits) 
         if text is None:
             text = greeting(await asyncio.to_thread(_language, voice_id))
         said = {**fields, "input": text, "voice": voice_id}
-        body = parse_speech_body(json.dumps(said).encode(), limits.max_input_chars)
+        body = parse_speech_body(json.dumps(said).encode(), limits.max_input_chars, SpeechBody)
         order = body.order(whole=wants_whole(request, body))
         return await answer(request, service, order, body, limits.send_timeout_s)
 
