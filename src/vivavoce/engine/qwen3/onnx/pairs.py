@@ -20,6 +20,7 @@ _WIDTH, _ROWS = 256, 128
 
 
 @cache
+@torch.no_grad()
 def rows_in_pairs(bits: int) -> bool:
     """Tell whether matrices of so many bits must be given an even number of rows here."""
     if bits == graph.FULL_BITS:  # for comparison only; what it gives is equal to rounding
