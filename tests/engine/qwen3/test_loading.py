@@ -66,7 +66,9 @@ def test_a_sound_checkpoint_loads_in_the_wanted_type(sound: Path, dtype: torch.d
                 assert parameter.dtype == (torch.bfloat16 if part in tables else dtype)
 
 
-@pytest.mark.parametrize(("bits", "talker"), [(None, "reading talker"), (8, "making int8 talker")])
+@pytest.mark.parametrize(
+    ("bits", "talker"), [(None, "reading talker"), (8, "reading talker as int8")]
+)
 def test_it_says_what_it_does(sound: Path, bits: int | None, talker: str) -> None:
     stages: list[str] = []
     cpu = torch.device("cpu")

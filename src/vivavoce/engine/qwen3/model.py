@@ -79,7 +79,7 @@ class Qwen3TTS:
             speaker = SpeakerEncoder(config.speaker_encoder) if config.speaker_encoder else None
         model_path = folder / "model.safetensors"
         codec_path = folder / "speech_tokenizer" / "model.safetensors"
-        on_stage(f"making int{weight_bits} talker" if weight_bits else "reading talker")
+        on_stage(f"reading talker as int{weight_bits}" if weight_bits else "reading talker")
         talker_used = _load_talker(talker, model_path, device, dtype, weight_bits)
         on_stage("reading codec")
         codec_used = load_weights(decoder, codec_path, "decoder.", device, codec_dtype)

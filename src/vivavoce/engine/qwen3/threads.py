@@ -1,4 +1,7 @@
-"""Work that several threads share. Each computes alone: torch would start others for each."""
+"""Work that several threads share. Each computes alone: torch would start others for each.
+
+Without gradients.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def share(jobs: Iterable[Job], begin: Callable[[], Callable[[Job], None]], threa
     def work() -> None:
         torch.set_num_threads(1)
         try:
-            with torch.inference_mode(inference):
+            with torch.inference_mode(inference), torch.no_grad():
                 do = begin()
                 for job in take():
                     do(job)
