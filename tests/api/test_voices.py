@@ -214,7 +214,7 @@ def test_louder_and_quieter_without_being_cut_off(server: Server) -> None:
         decode(spoken(server, name), "pcm") for name in ("usual", "quiet", "loud")
     )
     assert np.abs(quiet * 10 - usual).max() < 1e-3
-    assert 0.9 < np.abs(loud).max() < 1
+    assert 0.8 < np.abs(loud).max() < 0.9  # a decibel below full scale
     assert np.corrcoef(loud, usual)[0, 1] > 0.9
     assert spoken(server, "loud", stream=False, cache=False) == spoken(server, "loud")
 
