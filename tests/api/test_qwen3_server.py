@@ -351,6 +351,75 @@ def test_instructions_for_a_clone_are_reported(client: openai.OpenAI) -> None:
     assert answer.headers["x-vivavoce-ignored"] == "instructions"
 
 
+# Saved voices
+
+
+def use(server: Server, voice: str, **fields: object) -> httpx.Response:
+    """Say a little in a voice."""
+    usual = {"seed": 7, "response_format": "pcm", "max_new_tokens": 9}
+    body = {"input": TEXT, "voice": voice, **usual, **fields}
+    answer = httpx.post(f"{server.url}/v1/audio/speech", json=body, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def save(server: Server, **fields: object) -> dict:
+    answer = httpx.post(f"{server.url}/v1/audio/voices", json=fields, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_blend_of_one_is_the_preset_and_of_two_is_neither(server: Server) -> None:
+    save(server, name="One", blend={"vivian": 2})
+    save(server, name="Two", blend={"vivian": 0.5, "onyx": 0.5})
+    vivian, fu, one, two = (
+        use(server, voice).content for voice in ("vivian", "uncle_fu", "One", "Two")
+    )
+    assert same_sound(one, vivian)
+    assert not same_sound(two, vivian)
+    assert not same_sound(two, fu)
+    assert same_sound(use(server, "Two").content, two)
+    assert use(server, "Two").headers["x-vivavoce-model"] == "tiny-custom-voice"
+    listed = httpx.get(f"{server.url}/v1/audio/voices").json()["voices"]
+    assert {voice["name"]: voice["model"] for voice in listed}["Two"] == "tiny-custom-voice"
+
+
+def test_a_described_voice_speaks_by_cloning(server: Server) -> None:
+    old = save(server, name="Old", prompt="An old man.", language="en", seed=5)
+    assert old["reference"]["duration_s"] >= 1
+    first = use(server, "Old")
+    assert first.headers["x-vivavoce-model"] == "tiny-base"
+    assert same_sound(use(server, "Old").content, first.content)
+    told = use(server, "Old", instructions="Whisper.")
+    assert told.headers["x-vivavoce-ignored"] == "instructions"  # Base takes none
+    usual = {"defaults": {"instructions": "Whisper."}}
+    httpx.patch(f"{server.url}/v1/audio/voices/{old['id']}", json=usual)
+    usual = use(server, "Old")
+    assert usual.headers["x-vivavoce-ignored"] == "instructions"  # nor where it is usual
+
+
+def test_what_was_heard_is_kept_on_disk(server: Server) -> None:
+    answer = httpx.post(
+        f"{server.url}/v1/audio/voices",
+        files={"audio_sample": clip()},
+        data={"name": "Ada", "transcript": "One two three four five."},
+    )
+    assert answer.status_code == 200
+    first = use(server, "Ada")
+    assert first.headers["x-voice-cache"] == "miss"
+    assert float(first.headers["x-vivavoce-reference-seconds"]) == pytest.approx(2, abs=0.2)
+    assert len(decode(first.content, "pcm")) == 8 * 1920
+    httpx.post(f"{server.url}/v1/cache/clear")
+    second = use(server, "Ada")
+    assert second.headers["x-voice-cache"] == "hit"
+    assert same_sound(second.content, first.content)
+    timbre = httpx.post(
+        f"{server.url}/v1/audio/voices", files={"audio_sample": clip()}, data={"name": "Timbre"}
+    )
+    assert timbre.status_code == 200
+    assert not same_sound(use(server, "Timbre").content, first.content)
+
+
 # Leaving
 
 

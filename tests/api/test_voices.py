@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         tmp_path_factory.mktemp("voices"),
         ENGINE="fake",
         AUDIO_CACHE_MAX="50",
-        VOICE_ALIASES='{"boss": "square"}',
+        VOICE_ALIASES='{"boss": "square", "narrator": "Ada Lovelace"}',
     ) as server:
         yield server
         assert "Traceback" not in server.log
@@ -68,6 +68,11 @@ def save(server: Server, name: str = "Ada", content: bytes | None = None, **fiel
         timeout=60,
     )
     return answer.json()
+
+
+def mix(server: Server, name: str, **fields: Any) -> dict:
+    """Save a voice that is quickly made."""
+    return create(server, name=name, blend={"sine": 1, "square": 1}, **fields).json()
 
 
 def create(server: Server, **fields: Any) -> httpx.Response:
@@ -170,7 +175,8 @@ def test_a_voice_by_any_of_its_names_on_every_route(server: Server) -> None:
     voice = save(server, "Ada Lovelace")
     whole = spoken(server, voice["id"])
     assert len(whole) == 2 * SAMPLES
-    for name in ("Ada Lovelace", " ada lovelace ", {"id": voice["id"]}, voice["id"].upper()):
+    names = ("Ada Lovelace", " ada lovelace ", "narrator", voice["id"].upper())
+    for name in (*names, {"id": voice["id"]}):
         assert spoken(server, name, cache=False) == whole
     assert spoken(server, "Ada Lovelace", stream=False) == whole
     events = spoken(server, "Ada Lovelace", stream_format="sse").split(b"\n\n")
@@ -186,7 +192,7 @@ def test_a_voice_by_any_of_its_names_on_every_route(server: Server) -> None:
 
 def test_what_is_usual_for_a_voice_unless_the_request_says_otherwise(server: Server) -> None:
     usual = {"speed": 2.0, "instructions": "chunks=40", "seed": 99, "language": "zh"}
-    save(server, defaults=usual)
+    mix(server, "Ada", defaults=usual)
     said = say(server, "Ada", seed=None)
     assert said.headers["x-vivavoce-seed"] == "99"
     assert "x-vivavoce-ignored" not in said.headers
@@ -196,19 +202,19 @@ def test_what_is_usual_for_a_voice_unless_the_request_says_otherwise(server: Ser
     assert say(server, "Ada", seed=5).headers["x-vivavoce-seed"] == "5"
     wrong = say(server, "Ada", language="de")  # the fake engine speaks English and Chinese
     assert error(wrong)["param"] == "language"
-    save(server, "Deutsch", defaults={"language": "German"})
+    mix(server, "Deutsch", defaults={"language": "German"})
     assert error(say(server, "Deutsch"))["param"] == "language"
     assert say(server, "Deutsch", language="auto").status_code == 200
 
 
 def test_louder_and_quieter_without_being_cut_off(server: Server) -> None:
     for name, gain_db in (("usual", 0), ("quiet", -20), ("loud", 20)):
-        save(server, name, defaults={"gain_db": gain_db})
+        mix(server, name, defaults={"gain_db": gain_db})
     usual, quiet, loud = (
         decode(spoken(server, name), "pcm") for name in ("usual", "quiet", "loud")
     )
     assert np.abs(quiet * 10 - usual).max() < 1e-3
-    assert 0.9 < np.abs(loud).max() < 1
+    assert 0.8 < np.abs(loud).max() < 0.9  # a decibel below full scale
     assert np.corrcoef(loud, usual)[0, 1] > 0.9
     assert spoken(server, "loud", stream=False, cache=False) == spoken(server, "loud")
 
@@ -278,7 +284,7 @@ def test_one_list_for_presets_and_saved_voices(server: Server) -> None:
 
 
 def test_a_voice_can_be_heard_at_once(server: Server) -> None:
-    voice = save(server)
+    voice = mix(server, "Ada")
     for name in (voice["id"], "Ada", "square"):
         heard = get(server, f"{VOICES}/{name}/preview?response_format=wav")
         assert len(decode(heard.content, "wav")) > SAMPLES
@@ -308,7 +314,7 @@ def test_a_voice_can_be_heard_at_once(server: Server) -> None:
     ],
 )
 def test_a_name_must_be_free_and_a_name(server: Server, name: str, code: str) -> None:
-    ada, bea = save(server), save(server, "Bea")
+    ada, bea = mix(server, "Ada"), mix(server, "Bea")
     for answer in (
         create(server, name=name, blend={"sine": 1}),
         httpx.patch(f"{server.url}{VOICES}/{bea['id']}", json={"name": name}),
@@ -330,7 +336,10 @@ def test_a_name_must_be_free_and_a_name(server: Server, name: str, code: str) ->
     ids=["junk", "empty", "0.6 s", "silence", "hiss"],
 )
 def test_a_recording_that_cannot_work(server: Server, content: bytes, code: str) -> None:
-    for route, field in ((VOICES, "audio_sample"), ("/v1/audio/voice_consents", "recording")):
+    routes = {VOICES: "audio_sample"}
+    if code == "audio_too_short":
+        routes["/v1/audio/voice_consents"] = "recording"
+    for route, field in routes.items():
         answer = httpx.post(
             server.url + route,
             files={field: ("a.wav", content)},
@@ -524,43 +533,20 @@ def test_voices_outlive_their_server_and_are_shared(tmp_path: Path) -> None:
     with running_server(tmp_path, **data) as first:
         ada = save(first, defaults={"speed": 1.5})
         before = spoken(first, "Ada")
-        with running_server(tmp_path, **data) as beside:
-            assert spoken(beside, "Ada") == before
-            change(beside, ada["id"], name="Bea")
+        (tmp_path / "data/voices/.temporary-123").mkdir()  # as a killed server leaves it
+        with running_server(tmp_path, **data) as second:
+            assert not (tmp_path / "data/voices/.temporary-123").exists()
+            answer = say(second, "Ada")
+            assert answer.content == before
+            assert answer.headers["x-voice-cache"] == "hit"  # what was heard was kept
+            change(second, ada["id"], name="Bea")
             assert spoken(first, "Bea") == before
             assert error(say(first, "Ada"))["code"] == "voice_not_found"
-            httpx.delete(f"{beside.url}{VOICES}/{ada['id']}")
-            assert error(say(first, "Bea"))["code"] == "voice_not_found"
-        save(first, "Cleo")
-        before = spoken(first, "Cleo")
-        first.process.kill()
-        first.process.wait()
-    (tmp_path / "data/voices/.temporary-123").mkdir()
-    with running_server(tmp_path, **data) as second:
-        assert not (tmp_path / "data/voices/.temporary-123").exists()
-        answer = say(second, "Cleo")
-        assert answer.content == before
-        assert answer.headers["x-voice-cache"] == "hit"  # what was heard was kept
-
-
-def test_consent_may_be_required_and_voices_aliased(tmp_path: Path) -> None:
-    with running_server(tmp_path, ENGINE="fake", REQUIRE_CONSENT="true") as server:
-        assert save(server)["error"]["param"] == "consent"
-        assert create(server, name="Old", prompt="An old man").status_code == 200
-        consent = httpx.post(
-            f"{server.url}/v1/audio/voice_consents",
-            files={"recording": recording()},
-            data={"name": "Ada", "language": "en"},
-        ).json()
-        ada = save(server, consent=consent["id"])
-        assert ada["consent"] == consent["id"]
-        file = exported(server, ada["id"])
-        assert error(take_in(server, file, name="Twin"))["param"] == "consent"
-        assert take_in(server, file, name="Twin", consent=consent["id"]).status_code == 200
-        sound = spoken(server, "Ada")
-    aliases = json.dumps({"alloy": "Ada"})
-    with running_server(tmp_path, ENGINE="fake", VOICE_ALIASES=aliases) as server:
-        assert spoken(server, "alloy") == sound
+            first.process.kill()
+            first.process.wait()
+            assert spoken(second, "Bea") == before
+            httpx.delete(f"{second.url}{VOICES}/{ada['id']}")
+            assert error(say(second, "Bea"))["code"] == "voice_not_found"
 
 
 def test_a_folder_that_cannot_be_written_costs_only_what_is_saved(tmp_path: Path) -> None:
@@ -586,10 +572,12 @@ def test_an_engine_that_can_do_none_of_it_says_what_can(voice_server: Server) ->
         assert "vivavoce[qwen]" in told["message"]
 
 
-def test_who_may_do_what(tmp_path: Path) -> None:
+def test_who_may_do_what_and_with_whose_consent(tmp_path: Path) -> None:
     keys = [{"name": scope, "key": f"key-for-{scope}", "scopes": [scope]} for scope in SCOPES]
     (tmp_path / "keys.json").write_text(json.dumps({"keys": keys}))
-    with running_server(tmp_path, ENGINE="fake", API_KEYS_FILE="keys.json") as server:
+    with running_server(
+        tmp_path, ENGINE="fake", API_KEYS_FILE="keys.json", REQUIRE_CONSENT="true"
+    ) as server:
 
         def status(method: str, path: str, scope: str | None, **more: Any) -> int:
             headers = {"Authorization": f"Bearer key-for-{scope}"} if scope else {}
@@ -611,6 +599,24 @@ def test_who_may_do_what(tmp_path: Path) -> None:
         assert status("GET", f"{VOICES}/Mix/preview", "speak") == 200
         assert status("GET", "/v1/audio/voice_consents", "speak") == 403
         assert status("GET", "/v1/audio/voice_consents", "voices") == 200
+        with httpx.Client(headers={"Authorization": "Bearer key-for-voices"}) as keeper:
+            sample = {"files": {"audio_sample": recording()}, "data": {"name": "Ada"}}
+            refused = keeper.post(server.url + VOICES, **sample)
+            assert error(refused)["param"] == "consent"
+            consent = keeper.post(
+                f"{server.url}/v1/audio/voice_consents",
+                files={"recording": recording()},
+                data={"name": "Ada", "language": "en"},
+            ).json()
+            sample["data"]["consent"] = consent["id"]
+            ada = keeper.post(server.url + VOICES, **sample).json()
+            assert ada["consent"] == consent["id"]
+            file = {"file": keeper.get(f"{server.url}{VOICES}/{ada['id']}/export").content}
+            told = {"name": "Twin"}
+            url = f"{server.url}{VOICES}/import"
+            assert error(keeper.post(url, files=file, data=told))["param"] == "consent"
+            told["consent"] = consent["id"]
+            assert keeper.post(url, files=file, data=told).status_code == 200
 
 
 SCOPES = ("speak", "voices", "operate")

@@ -10,7 +10,7 @@ from vivavoce.engine.embedded.engine import EmbeddedEngine
 from vivavoce.errors import InvalidRequest
 from vivavoce.service.recording import Grade, Verdict, prepare, usual_speech_s
 from vivavoce.text.language import LANGUAGE_NAMES
-from vivavoce.text.script import guess_language
+from vivavoce.text.detect import detect
 from vivavoce.text.scripts import greeting, script
 from vivavoce.types import Samples, Segment, SpeechRequest
 
@@ -143,4 +143,4 @@ def test_every_language_has_a_text_to_be_heard_by(language: str) -> None:
     if language in ("zh", "ja", "ko", "ru"):
         # Japanese text may begin with characters that are Chinese as well.
         telling = script(language).replace("二人", "").replace("川", "")
-        assert guess_language(telling, tuple(LANGUAGE_NAMES)) == language
+        assert detect(telling, tuple(LANGUAGE_NAMES)) == language

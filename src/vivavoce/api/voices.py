@@ -114,14 +114,14 @@ def voices_router(service: SpeechService, maker: VoiceMaker, limits: ApiLimits) 
         await maker.remove(voice_id)
         return {"id": voice_id, "object": "audio.voice.deleted", "deleted": True}
 
-    @router.api_route(
-        VOICES_PATH + "/{voice_id}",
-        methods=["PATCH", "POST"],
-        summary="Change a voice's name and what is usual for it",
-        responses=REFUSALS,
-        openapi_extra=_body(json_content(VoiceChange)),
-        operation_id="change_voice",
-    )
+    described: dict[str, Any] = {
+        "summary": "Change a voice's name and what is usual for it",
+        "responses": REFUSALS,
+        "openapi_extra": _body(json_content(VoiceChange)),
+    }
+
+    @router.patch(VOICES_PATH + "/{voice_id}", operation_id="patch_voice", **described)
+    @router.post(VOICES_PATH + "/{voice_id}", operation_id="change_voice", **described)
     async def change_voice(voice_id: str, request: Request) -> Response:
         body = await read(request, VoiceChange)
         changed = await maker.update(voice_id, body.name, body.changed)
