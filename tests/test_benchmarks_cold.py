@@ -39,4 +39,4 @@ def test_every_figure_is_taken_and_the_stages_are_the_whole() -> None:
 
 
 def test_a_stages_name_does_not_depend_on_bits() -> None:
-    assert slug("reading weights as int8") == slug("reading weights") == "reading_weights"
+    assert slug("reading talker as int8") == slug("reading talker") == "reading_talker"

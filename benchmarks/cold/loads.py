@@ -70,7 +70,7 @@ def _note(figures: Figures, name: str, first_s: float, ready: dict[str, Any]) ->
 
 
 def slug(stage: str) -> str:
-    """Return a stage's name as part of a figure's: `reading weights as int8` → `reading_weights`.
+    """Return a stage's name as part of a figure's: `reading talker as int8` → `reading_talker`.
 
     With how many bits is told by the checkpoint's settings.
     """

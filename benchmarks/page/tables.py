@@ -34,6 +34,11 @@ _STAGES = {
     "starting": "start of the process, imports",
     "opening": "engine",
     "reading_weights": "weights",
+    "reading_tokenizer": "tokenizer",
+    "reading_talker": "talker",
+    "reading_codec": "codec",
+    "reading_encoders": "encoders",
+    "taking_memory": "memory",
     "warming_up": "warming up",
     "speaking": "request and first sound",
 }

@@ -77,16 +77,16 @@ def spoken(engine: Qwen3Engine, need: str) -> Samples:
 def test_it_changes_no_sample(kind: str, need: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stages: list[str] = []
     cold = load(kind, need, stages)
-    assert stages == ["reading weights"]  # on a processor nothing is warmed up
+    assert stages[-1] == "taking memory"  # on a processor nothing is warmed up
     expected = spoken(cold, need)
     cold.close()
     monkeypatch.setattr(warmup, "pays", lambda device: True)
     warm = load(kind, need, stages := [])
-    assert stages == ["reading weights", "warming up"]
+    assert stages[-2:] == ["taking memory", "warming up"]
     np.testing.assert_allclose(spoken(warm, need), expected, atol=1e-4)
     warm.close()
     load(kind, need, stages := [], warmup=False).close()
-    assert stages == ["reading weights"]
+    assert stages[-1] == "taking memory"
 
 
 @pytest.mark.usefixtures("_read_once")

@@ -103,8 +103,6 @@ class Qwen3Engine(Engine):
                 LoadProgress("verifying", it.done_bytes, it.total_bytes)
             ),
         )
-        numbers = f" as int{placed.weight_bits}" if placed.weight_bits else ""
-        on_progress(LoadProgress(f"reading weights{numbers}"))
         warmup.prepare(
             placed.device,
             tf32=bool(options.get("tf32", False)),
@@ -119,8 +117,10 @@ class Qwen3Engine(Engine):
             torch.float32,
             attention=placed.attention,
             weight_bits=placed.weight_bits,
+            on_stage=lambda stage: on_progress(LoadProgress(stage)),
         )
         catalog.check_kind(info.id, model.config, Need(str(options["need"])))
+        on_progress(LoadProgress("taking memory"))
         engine = cls(info, model, read_defaults(folder), options)
         if options.get("warmup", True) and warmup.pays(placed.device):
             on_progress(LoadProgress("warming up"))
