@@ -9,24 +9,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vivavoce.errors import InvalidRequest
-from vivavoce.service.order import prepare_text
-from vivavoce.service.synthesis import Synthesis
+from vivavoce.service.partwise import PartwiseSynthesis
 from vivavoce.text.arriving import ArrivingText, part_end, without_marks
 from vivavoce.text.reading import TextFormat
 from vivavoce.text.script import has_words
 from vivavoce.text.segment import SENTENCE_PAUSE_S
-from vivavoce.types import AudioChunk, SpeechReport, Usage
-from vivavoce.worker.conversation import Spoken
+from vivavoce.types import AudioChunk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from vivavoce.service.deadline import Deadline
     from vivavoce.service.order import SpeechOrder
+    from vivavoce.service.partwise import Part
     from vivavoce.service.plan import Plan
     from vivavoce.service.synthesis import Studio
     from vivavoce.text.pronounce import Rule
-    from vivavoce.types import Segment, SpeechRequest
+    from vivavoce.types import SpeechRequest
+    from vivavoce.worker.conversation import Spoken
     from vivavoce.worker.handle import WorkerHandle
 
 
@@ -86,7 +86,7 @@ class WrittenText:
         return text
 
 
-class LiveSynthesis(Synthesis):
+class LiveSynthesis(PartwiseSynthesis):
     """The making of an answer to a text that is still being written.
 
     An engine that can is given each word as it comes; another, or one for whom words are to be
@@ -97,24 +97,17 @@ class LiveSynthesis(Synthesis):
     def __init__(
         self, plan: Plan, studio: Studio, text: WrittenText, rules: tuple[Rule, ...]
     ) -> None:
-        super().__init__(plan, studio)
+        super().__init__(plan, studio, rules)
         self._text = text
-        self._rules = rules
         self._pending = ""
         self._ended = False
-
-    def _say(self, worker: WorkerHandle, request: SpeechRequest, deadline: Deadline) -> Spoken:
-        spoken = Spoken(self._chunks(worker, request, deadline))
-        self._report = SpeechReport()
-        self._spoken = spoken
-        return spoken
 
     async def _chunks(
         self, worker: WorkerHandle, request: SpeechRequest, deadline: Deadline
     ) -> AsyncGenerator[AudioChunk]:
         live = self.plan.model.info.capabilities.live
         as_written = not self._rules and not self.plan.order.normalize
-        say = self._as_it_comes if live and as_written else self._in_sentences
+        say = self._as_it_comes if live and as_written else super()._chunks
         async with aclosing(say(worker, request, deadline)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -173,46 +166,19 @@ class LiveSynthesis(Synthesis):
             await self._read()
         spoken.finish()
 
-    async def _in_sentences(
-        self, worker: WorkerHandle, request: SpeechRequest, deadline: Deadline
-    ) -> AsyncGenerator[AudioChunk]:
+    async def _parts(self, deadline: Deadline) -> AsyncGenerator[Part]:
+        """Yield whole sentences."""
         arriving = ArrivingText(self.plan.model.info.capabilities.languages)
-        number = 0
         last = False
         while not last:
             with deadline.paused(afresh=True):
                 piece = await self._text.next()
             last = piece is None
             said = arriving.flush() if piece is None else arriving.feed(piece)
-            if not has_words(said):
-                continue
-            segments = self._prepare(said)
-            if not last:  # more follows
-                segments = (*segments[:-1], replace(segments[-1], pause_s=SENTENCE_PAUSE_S))
-            spoken = worker.speak(replace(request, segments=segments))
-            async with aclosing(spoken.chunks) as chunks:
-                async for chunk in chunks:
-                    yield replace(chunk, segment=number + chunk.segment)
-            self._count(spoken.report)
-            number += len(segments)
-
-    def _prepare(self, text: str) -> tuple[Segment, ...]:
-        plan = self.plan
-        order = replace(plan.order, text=text)
-        info = plan.model.info
-        return prepare_text(order, plan.language, plan.voice, info, self._rules).segments
-
-    def _count(self, new: SpeechReport) -> None:
-        old = self._report
-        self._report = self._spoken.report = SpeechReport(
-            Usage(
-                old.usage.input_tokens + new.usage.input_tokens,
-                old.usage.output_tokens + new.usage.output_tokens,
-            ),
-            (*old.faults, *new.faults),
-            new.codes_per_s,
-            old.underruns + new.underruns,
-        )
+            if has_words(said):
+                *others, end = self._prepare(said)
+                # If it is not the last, more follows.
+                yield (*others, end if last else replace(end, pause_s=SENTENCE_PAUSE_S))
 
 
 def refuse_markup(order: SpeechOrder) -> None:

@@ -160,6 +160,22 @@ def _what_is_written_out(order: SpeechOrder, can: Capabilities) -> WriteOut:
     return WriteOut.NOTHING if can.reads_symbols else WriteOut.SYMBOLS
 
 
+def check_letters(text: str, info: ModelInfo) -> None:
+    """Make sure that the model knows all letters of a text.
+
+    Raises:
+        InvalidRequest: one of them is of a script that it cannot read.
+    """
+    scripts = info.capabilities.scripts
+    if scripts and (letter := first_unreadable(text, scripts)) is not None:
+        raise InvalidRequest(
+            f"Model {info.id} cannot read {letter!r} of your text: {describe(letter)}. "
+            f"{_who_else(info)}",
+            param="input",
+            code="language_not_supported",
+        )
+
+
 def _check_readable(script: Script, info: ModelInfo) -> None:
     can = info.capabilities
     told = {segment.language for segment in script.segments}
@@ -170,14 +186,7 @@ def _check_readable(script: Script, info: ModelInfo) -> None:
             param="input",
             code="language_not_supported",
         )
-    text = " ".join(segment.text for segment in script.segments)
-    if can.scripts and (letter := first_unreadable(text, can.scripts)) is not None:
-        raise InvalidRequest(
-            f"Model {info.id} cannot read {letter!r} of your text: {describe(letter)}. "
-            f"{_who_else(info)}",
-            param="input",
-            code="language_not_supported",
-        )
+    check_letters(" ".join(segment.text for segment in script.segments), info)
     if not script.segments:
         raise InvalidRequest(
             "There is nothing to speak in the input: it has no letters and no digits that are "

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from vivavoce.errors import ShuttingDown, SynthesisFailed, VivavoceError
 from vivavoce.service.broadcast import Broadcast
 from vivavoce.service.live import LiveSynthesis, refuse_markup
+from vivavoce.service.order import check_letters
+from vivavoce.service.partwise import LongSynthesis, is_long
 from vivavoce.service.plan import CacheRules, Plan, make_plan
 from vivavoce.service.pronunciations import Pronunciations
 from vivavoce.service.synthesis import Made, Synthesis
@@ -213,6 +215,8 @@ class SpeechService:
             WorkerDied, SynthesisFailed, RequestTimedOut: it ended before its first byte.
         """
         ordered_at = self._open()
+        if is_long(order):
+            return await self._begin_long(order, ordered_at)
         plan = await self.plan(order)
         return self._kept(plan, ordered_at) or await self._listen(plan, ordered_at)
 
@@ -231,6 +235,16 @@ class SpeechService:
         await text.until_words()
         ordered_at = self._open()
         synthesis = LiveSynthesis(plan, self.studio, text, self.pronunciations.rules)
+        broadcast = Broadcast(synthesis.run, 0)
+        return await self._hear(Speech(plan, synthesis.made, ordered_at, self._recorder), broadcast)
+
+    async def _begin_long(self, order: SpeechOrder, ordered_at: float) -> Speech:
+        """Begin before all of it is read; so it is too late for the cache."""
+        plan = self.check(replace(order, cache=False), written=False)
+        check_letters(order.text, plan.model.info)
+        if order.cache:
+            plan = replace(plan, ignored=(*plan.ignored, "cache"))
+        synthesis = LongSynthesis(plan, self.studio, self.pronunciations.rules)
         broadcast = Broadcast(synthesis.run, 0)
         return await self._hear(Speech(plan, synthesis.made, ordered_at, self._recorder), broadcast)
 
