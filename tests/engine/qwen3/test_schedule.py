@@ -197,6 +197,25 @@ def test_an_endless_row_of_listeners_does_not_keep_the_others_out() -> None:
         assert stage.clock.now_s < 120
 
 
+def test_at_the_edge_of_what_can_be_served_few_chunks_come_late() -> None:
+    """As many come, at random moments, as can be spoken to, where each chunk's sound is a lot."""
+    costs = Costs(step=0.0105, row=0.0021, prompt_row=0.00004, decode=0.02)
+    chunks = late = 0
+    for seed in range(5):
+        rng = random.Random(seed)
+        stage = Stage(rows=16, pages=4000, costs=costs)
+        at_s = 0.0
+        for _ in range(48):
+            at_s += rng.expovariate(4)
+            stage.run(until_s=at_s)
+            stage.clock.now_s = max(stage.clock.now_s, at_s)
+            stage.ask(50)
+        stage.run()
+        chunks += sum(len(listener.chunks_at_s) for listener in stage.listeners)
+        late += sum(listener.report.underruns for listener in stage.listeners if listener.report)
+    assert late < chunks / 50
+
+
 # The first sound
 
 

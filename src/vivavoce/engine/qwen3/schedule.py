@@ -27,8 +27,10 @@ _LONGEST_WAIT_S = 1.0
 """After this a prompt is read in small parts, whoever is about to run dry."""
 _SHARE = 8
 """Every so many frames are for all, whoever is about to run dry."""
-_SLACK = 1.2
-"""By so much longer than usual a frame and its sound may take."""
+_SLACK = 1.5
+"""By so much longer than usual a frame and its sound may take: steps with many chunks do."""
+_HEADROOM = 1.2
+"""By so much quicker than speech all who are let in must be served."""
 
 
 class Seated(Protocol):
@@ -148,8 +150,10 @@ class Schedule(Generic[S]):
     def due(self, now_s: float) -> list[tuple[S, int]]:
         """Return whose sound to decode now, and of how many frames, the most urgent first.
 
-        Whoever waits for a first sound comes before all who have enough in hand.
+        Whoever waits for a first sound comes before all who have enough in hand. While somebody is
+        about to run dry, who has plenty waits.
         """
+        all_of_them = self._steps % _SHARE == 0 or not self.is_tight(now_s)
         found = []
         for one in self.seated:
             playback = one.playback
@@ -157,7 +161,7 @@ class Schedule(Generic[S]):
             hurry = short and playback.is_protected(now_s, self.reserve_s)
             # For who waits for text, too, there is nothing to wait for in here.
             frames = one.due_frames(now=hurry or not one.can_step)
-            if frames:
+            if frames and (all_of_them or not self._can_wait(one, now_s)):
                 found.append((one, frames))
         return sorted(found, key=lambda due: self._urgency(due[0].playback, now_s))
 
@@ -189,7 +193,7 @@ class Schedule(Generic[S]):
             if not listened:
                 return True
             listened = len(self.seated)
-        limit_s = FRAME_S / _SLACK
+        limit_s = FRAME_S / _HEADROOM
         if self._pace.predict(1) > limit_s:  # there is nothing to keep
             return True
         return self._pace.predict(listened + 1) <= limit_s
