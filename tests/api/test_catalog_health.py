@@ -104,7 +104,7 @@ def test_the_description_names_every_route_and_the_error_shape(fake_server: Serv
         *("/v1/audio/models", "/v1/audio/voices", "/v1/audio/voices/import"),
         *(f"/v1/audio/voices/{{voice_id}}{tail}" for tail in ("", "/export", "/preview")),
         *("/v1/audio/voice_consents", "/v1/audio/voice_consents/{consent_id}"),
-        *("/v1/audio/speech/plan", "/v1/audio/pronunciations"),
+        *("/v1/audio/speech/plan", "/v1/audio/speech/timestamps", "/v1/audio/pronunciations"),
     }
     speech = described["paths"]["/v1/audio/speech"]["post"]
     fields = speech["requestBody"]["content"]["application/json"]["schema"]["properties"]
