@@ -9,8 +9,8 @@ import soxr
 from vivavoce.engine.embedded.engine import EmbeddedEngine
 from vivavoce.errors import InvalidRequest
 from vivavoce.service.recording import Grade, Verdict, prepare, usual_speech_s
-from vivavoce.text.language import LANGUAGE_NAMES
 from vivavoce.text.detect import detect
+from vivavoce.text.language import LANGUAGE_NAMES
 from vivavoce.text.scripts import greeting, script
 from vivavoce.types import Samples, Segment, SpeechRequest
 
