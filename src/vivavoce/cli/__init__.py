@@ -16,7 +16,6 @@ app = typer.Typer(
     name="vivavoce",
     help="A self-hosted speech server that any OpenAI client can point at.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(voices, name="voices")
