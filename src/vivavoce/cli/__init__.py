@@ -245,3 +245,18 @@ def doctor() -> None:
 
     if not run():
         raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    json: Annotated[
+        Path | None, typer.Option("--json", help="File to write the figures to, as JSON.")
+    ] = None,
+) -> None:
+    """Measure this machine, in about a minute: load, first audio, real-time factor."""
+    from vivavoce.cli.bench import run
+
+    try:
+        run(json)
+    except VivavoceError as exc:
+        raise failed(exc) from None
