@@ -14,52 +14,17 @@ import threading
 import warnings
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
-from pathlib import Path
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from vivavoce import log
-from vivavoce.api.schemas import check_speech_fields, parse_clone_form
-from vivavoce.errors import InvalidRequest, SettingsError, ShuttingDown, VivavoceError
+from vivavoce.errors import SettingsError, ShuttingDown, VivavoceError
 from vivavoce.factory import build_service
 from vivavoce.service.order import SpeechOrder
 from vivavoce.service.speech import Speech, SpeechService
 from vivavoce.settings import Settings, load_settings
+from vivavoce.wishes import Wishes, order_of
 
 _T = TypeVar("_T")
-
-_FIELDS = {"format": "response_format", "description": "voice_description"}
-_FIELDS["transcript"] = "ref_text"
-"""What a wish is called over HTTP, where that is another name."""
-
-
-class Wishes(TypedDict, total=False):
-    """How a text is to be spoken, as over HTTP (docs/api.md). Left out or None: as is usual.
-
-    The voice is one by name, or as in a `clip` (a file's path or its bytes, in which `transcript`
-    is said), or as in a `description`. `format` is pcm by default: 16-bit, mono.
-    """
-
-    voice: str | None
-    clip: str | os.PathLike[str] | bytes | None
-    transcript: str | None
-    description: str | None
-    model: str | None
-    format: str | None
-    sample_rate: int | None
-    language: str | None
-    instructions: str | None
-    speed: float | None
-    seed: int | None
-    text_format: str | None
-    normalize: bool | Literal["auto"] | None
-    trim: bool | None
-    loudness: float | Literal["off"] | None
-    cache: bool | None
-    temperature: float | None
-    top_k: int | None
-    top_p: float | None
-    repetition_penalty: float | None
-    max_new_tokens: int | None
 
 
 class Speaker:
@@ -138,13 +103,13 @@ class Speaker:
         atexit.unregister(self.close)
 
     def _stream(self, text: str, wishes: Wishes) -> SpeechStream:
-        order = _order(text, wishes, self.settings.max_input_chars, whole=False)
+        order = order_of(text, wishes, self.settings.max_input_chars, whole=False)
         speech = self._call(self._service.begin(order))
         _tell_ignored(speech)
         return SpeechStream(self, speech)
 
     def _speak(self, text: str, wishes: Wishes) -> bytes:
-        order = _order(text, wishes, self.settings.max_input_chars, whole=True)
+        order = order_of(text, wishes, self.settings.max_input_chars, whole=True)
         speech, whole = self._call(self._whole(order))
         _tell_ignored(speech)
         return whole
@@ -313,46 +278,6 @@ def _load(given: dict[str, Any]) -> Settings:
         hint = f"Did you mean {close[0]}?" if close else "docs/settings.md lists them all."
         raise SettingsError(f"There is no setting {name}. {hint}")
     return load_settings(**{fields[name]: value for name, value in given.items()})
-
-
-def _order(text: str, wishes: Wishes, max_chars: int, *, whole: bool) -> SpeechOrder:
-    """Return what is asked for, checked as the server checks it."""
-    unknown = sorted(wishes.keys() - Wishes.__annotations__.keys())
-    if unknown:
-        raise TypeError(f"There is no {unknown[0]}; known are {', '.join(Wishes.__annotations__)}.")
-    given = {name: value for name, value in wishes.items() if value is not None}
-    clip = given.pop("clip", None)
-    if sum(value is not None for value in (clip, *map(given.get, ("voice", "description")))) > 1:
-        raise InvalidRequest("Choose one of voice, clip and description.", param="voice")
-    if clip is None and "transcript" in given:
-        raise InvalidRequest("There is a transcript and no clip. Give both.", param="transcript")
-    given.setdefault("format", "pcm")
-    fields = {"input": text} | {_FIELDS.get(name, name): given[name] for name in given}
-    try:
-        if clip is None:
-            return check_speech_fields(fields, max_chars).order(whole=whole)
-        return parse_clone_form(fields, max_chars).order(_read_clip(clip), whole=whole)
-    except InvalidRequest as exc:
-        raise _in_our_words(exc) from None
-
-
-def _read_clip(clip: str | os.PathLike[str] | bytes) -> bytes:
-    if isinstance(clip, bytes):
-        return clip
-    try:
-        return Path(clip).read_bytes()
-    except OSError as exc:
-        raise InvalidRequest(f"Cannot read {clip}: {exc.strerror}.", param="clip") from None
-
-
-def _in_our_words(error: InvalidRequest) -> InvalidRequest:
-    """Return the error with the wish's name in the place of HTTP's."""
-    ours = {"input": "text"} | {theirs: name for name, theirs in _FIELDS.items()}
-    if error.param not in ours:
-        return error
-    name = ours[error.param]
-    message = error.message.replace(error.param, name, 1)
-    return InvalidRequest(message, param=name, code=error.code)
 
 
 def _tell_ignored(speech: Speech) -> None:
