@@ -17,12 +17,12 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar, Unpack
 
 from vivavoce import log
-from vivavoce.errors import SettingsError, ShuttingDown, VivavoceError
+from vivavoce.errors import InvalidRequest, SettingsError, ShuttingDown, VivavoceError
 from vivavoce.factory import build_service
 from vivavoce.service.order import SpeechOrder
 from vivavoce.service.speech import Speech, SpeechService
 from vivavoce.settings import Settings, load_settings
-from vivavoce.wishes import Wishes, order_of
+from vivavoce.wishes import Wishes, in_our_words, order_of
 
 _T = TypeVar("_T")
 
@@ -150,6 +150,8 @@ class Speaker:
             return future.result()
         except CancelledError:
             raise ShuttingDown("The speaker was closed while it spoke.") from None
+        except InvalidRequest as exc:
+            raise in_our_words(exc) from None
         except BaseException:
             future.cancel()
             raise

@@ -68,7 +68,7 @@ def order_of(text: str, wishes: Wishes, max_chars: int, *, whole: bool) -> Speec
             return check_speech_fields(fields, max_chars).order(whole=whole)
         return parse_clone_form(fields, max_chars).order(_read_clip(clip), whole=whole)
     except InvalidRequest as exc:
-        raise _in_our_words(exc) from None
+        raise in_our_words(exc) from None
 
 
 def _read_clip(clip: str | os.PathLike[str] | bytes) -> bytes:
@@ -80,11 +80,13 @@ def _read_clip(clip: str | os.PathLike[str] | bytes) -> bytes:
         raise InvalidRequest(f"Cannot read {clip}: {exc.strerror}.", param="clip") from None
 
 
-def _in_our_words(error: InvalidRequest) -> InvalidRequest:
+def in_our_words(error: InvalidRequest) -> InvalidRequest:
     """Return the error with the wish's name in the place of HTTP's."""
-    ours = {"input": "text"} | {theirs: name for name, theirs in _FIELDS.items()}
-    if error.param not in ours:
+    ours = {"input": "text", "file": "clip"} | {theirs: name for name, theirs in _FIELDS.items()}
+    name = ours.get(error.param or "")
+    if name is None:
         return error
-    name = ours[error.param]
-    message = error.message.replace(error.param, name, 1)
-    return InvalidRequest(message, param=name, code=error.code)
+    message = error.message
+    if message.startswith(f"{error.param} "):
+        message = name + message.removeprefix(str(error.param))
+    return type(error)(message, param=name, code=error.code)
