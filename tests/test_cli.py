@@ -516,8 +516,9 @@ def test_the_bench_measures_and_tells_what_not() -> None:
 
 def test_the_bench_stops_in_time_and_says_so() -> None:
     code = (
-        "from vivavoce.cli import bench; bench.BUDGET_S = 0.0\n"
-        "from vivavoce.cli import app; app(['bench', '--json', 'figures.json'])"
+        "import sys, vivavoce.cli.bench\n"
+        "sys.modules['vivavoce.cli.bench'].BUDGET_S = 0.0\n"
+        "vivavoce.cli.app(['bench', '--json', 'figures.json'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     told = json.loads(Path("figures.json").read_text())
@@ -532,6 +533,20 @@ def test_a_bench_that_cannot_be(tmp_path: Path) -> None:
     done = vivavoce("bench", **missing)
     assert done.returncode == 1
     assert b"vivavoce pull" in done.stderr
+
+
+def test_the_bench_shows_a_bar_on_a_terminal() -> None:
+    controller, terminal = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(
+        [*COMMAND, "bench"], stderr=terminal, stdout=subprocess.DEVNULL, env=env
+    ) as process:
+        os.close(terminal)
+        shown = b"".join(read_all(controller)).decode()
+    os.close(controller)
+    assert process.returncode == 0
+    assert "━" in shown
+    assert "\x1b" in shown
 
 
 # Completion

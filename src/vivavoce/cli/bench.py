@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -76,20 +77,20 @@ def _measure_rows(
 ) -> tuple[list[Row], list[str]]:
     """Return what was measured, and what there was no time for."""
     until = time.monotonic() + BUDGET_S
-    rows: list[Row] = []
-    skipped: list[str] = []
-    for listeners in LISTENERS:
-        rounds: list[tuple[Heard, ...]] = []
-        while len(rounds) < _REPEATS and time.monotonic() + guess_s < until:
-            progress.tell(f"{in_words(listeners)}, round {len(rounds) + 1} of {_REPEATS}")
-            rounds.append(_listen_together(speaker, listeners))
-            guess_s = max(heard.total_s for heard in rounds[-1])
-        if rounds:
-            rows.append(Row(listeners, tuple(rounds)))
-        if len(rounds) < _REPEATS:
-            done = f"{len(rounds)} of {_REPEATS} rounds"
-            skipped.append(f"{in_words(listeners)}: {done}, the next would end too late")
-        guess_s *= 2  # twice as many, on a machine that has no more to give
+    rounds: dict[int, list[tuple[Heard, ...]]] = {listeners: [] for listeners in LISTENERS}
+    # One round of each before the second of any: a slow machine has time for no more.
+    for number, listeners in itertools.product(range(1, _REPEATS + 1), LISTENERS):
+        if len(rounds[listeners]) == number - 1 and time.monotonic() + guess_s * listeners < until:
+            progress.tell(f"{in_words(listeners)}, round {number} of {_REPEATS}")
+            rounds[listeners].append(_listen_together(speaker, listeners))
+            # For each one more, if the machine has no more to give.
+            guess_s = max(heard.total_s for heard in rounds[listeners][-1]) / listeners
+    rows = [Row(listeners, tuple(done)) for listeners, done in rounds.items() if done]
+    skipped = [
+        f"{in_words(listeners)}: {len(done)} of {_REPEATS} rounds, the next would end too late"
+        for listeners, done in rounds.items()
+        if len(done) < _REPEATS
+    ]
     return rows, skipped
 
 
