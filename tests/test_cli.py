@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -489,3 +490,95 @@ def test_subtitles_that_cannot_be_written_stop_it_before_it_speaks(name: str) ->
     assert said.returncode == 1
     assert b"Traceback" not in said.stderr
     assert files() == set()
+
+
+# How fast it is
+
+
+def test_the_bench_measures_and_tells_what_not() -> None:
+    done = vivavoce("bench", "--json", "figures.json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(Path("figures.json").read_text())
+    assert [(row["listeners"], row["rounds"]) for row in told["rows"]] == [(1, 3), (2, 3), (4, 3)]
+    for row in told["rows"]:
+        firsts, factors = row["first_audio_s"], row["real_time_factor"]
+        assert len(firsts) == len(factors) == row["listeners"] * row["rounds"]
+        assert all(
+            0 < first <= factor * told["first"]["audio_s"] + 1e-3
+            for first, factor in zip(firsts, factors, strict=True)
+        )
+    shown = done.stdout.decode()
+    for words in ("cores", f"vivavoce {__version__}", "sine (fake)", "Not measured:", "HTTP"):
+        assert words in shown
+    assert len(re.findall(r"^ *\d listeners? █+ \d", shown, re.MULTILINE)) == 3
+    assert "1 listener, round 3 of 3" in done.stderr.decode().splitlines()
+
+
+def test_the_bench_stops_in_time_and_says_so() -> None:
+    code = (
+        "import sys, vivavoce.cli.bench\n"
+        "sys.modules['vivavoce.cli.bench'].BUDGET_S = 0.0\n"
+        "vivavoce.cli.app(['bench', '--json', 'figures.json'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    told = json.loads(Path("figures.json").read_text())
+    assert told["rows"] == []
+    for listeners in ("1 listener", "2 listeners", "4 listeners"):
+        assert f"{listeners}: 0 of 3 rounds" in done.stdout.decode()
+
+
+def test_a_bench_that_cannot_be(tmp_path: Path) -> None:
+    assert_failed(vivavoce("bench", "--json", "nowhere/x.json"), "no folder nowhere")
+    missing = {"ENGINE": "qwen3", "HF_HOME": str(tmp_path), "OFFLINE": "true"}
+    done = vivavoce("bench", **missing)
+    assert done.returncode == 1
+    assert b"vivavoce pull" in done.stderr
+
+
+def test_the_bench_shows_a_bar_on_a_terminal() -> None:
+    controller, terminal = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(
+        [*COMMAND, "bench"], stderr=terminal, stdout=subprocess.DEVNULL, env=env
+    ) as process:
+        os.close(terminal)
+        shown = b"".join(read_all(controller)).decode()
+    os.close(controller)
+    assert process.returncode == 0
+    assert "━" in shown
+    assert "\x1b" in shown
+
+
+# Completion
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("s",), {"serve", "say"}),
+        (("voices", "ex"), {"export"}),
+        (("bench", "--js"), {"--json"}),
+    ],
+)
+def test_bash_completes_commands_and_options(words: tuple[str, ...], offered: set[str]) -> None:
+    script = vivavoce("--show-completion", _VIVAVOCE_COMPLETE="source_bash").stdout.decode()
+    ask = (
+        f'{script}\nCOMP_WORDS=(vivavoce "$@"); COMP_CWORD=$#\n'
+        '_vivavoce_completion vivavoce; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", ask, "bash", *words],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) == offered
+
+
+def test_zsh_is_offered_commands_with_what_they_do() -> None:
+    script = vivavoce(_VIVAVOCE_COMPLETE="source_zsh").stdout.decode()
+    assert "#compdef vivavoce" in script
+    asked = {"_VIVAVOCE_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "vivavoce be"}
+    assert '"bench":"Measure this machine' in vivavoce(**asked).stdout.decode()

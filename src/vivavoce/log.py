@@ -46,6 +46,25 @@ def configure(level: str, log_format: LogFormat, handler: logging.Handler | None
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
+def leave_to_the_program() -> None:
+    """Hand everything to the standard library's loggers, unless the program has a way of its own.
+
+    They show warnings only, until the program says otherwise.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
 def _not_cut_on_purpose(record: logging.LogRecord) -> bool:
     raised = record.exc_info[0] if record.exc_info else None
     return raised is None or raised.__name__ not in ("AnswerCut", "CancelledError")

@@ -566,7 +566,8 @@ def _explain(exc: ValidationError, given: dict[str, Any]) -> str:
         return f"There is no setting {name.upper()}, but .env sets it. {hint}"
     value = error["input"] if isinstance(error["input"], str) else json.dumps(error["input"])
     reason = error["msg"].removeprefix("Value error, ")
-    where = "on the command line" if field in given else "in the environment or .env"
+    given_here = "on the command line or in the call"
+    where = given_here if field in given else "in the environment or .env"
     return f"{name}={value[:80]} is not possible: {reason}. Change it {where}."
 
 

@@ -273,6 +273,23 @@ def parse_speech_body(raw: bytes, max_input_chars: int, kind: type[_Body]) -> _B
         body = kind.model_validate_json(raw)
     except ValidationError as exc:
         raise explain(exc) from None
+    return _checked(body, max_input_chars)
+
+
+def check_speech_fields(fields: Mapping[str, Any], max_input_chars: int) -> SpeechBody:
+    """Check a body's fields that did not come as JSON.
+
+    Raises:
+        InvalidRequest: a field cannot be honoured; `param` names it.
+    """
+    try:
+        body = SpeechBody.model_validate(fields)
+    except ValidationError as exc:
+        raise explain(exc) from None
+    return _checked(body, max_input_chars)
+
+
+def _checked(body: _Body, max_input_chars: int) -> _Body:
     _check_input(body.input, max_input_chars)
     if body.voice is not None and body.voice_description is not None:
         raise InvalidRequest(
@@ -282,7 +299,7 @@ def parse_speech_body(raw: bytes, max_input_chars: int, kind: type[_Body]) -> _B
     return body
 
 
-def parse_clone_form(fields: dict[str, str], max_input_chars: int) -> CloneBody:
+def parse_clone_form(fields: Mapping[str, Any], max_input_chars: int) -> CloneBody:
     """Check a form's fields.
 
     Raises:

@@ -16,7 +16,6 @@ app = typer.Typer(
     name="vivavoce",
     help="A self-hosted speech server that any OpenAI client can point at.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(voices, name="voices")
@@ -246,3 +245,18 @@ def doctor() -> None:
 
     if not run():
         raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    json: Annotated[
+        Path | None, typer.Option("--json", help="File to write the figures to, as JSON.")
+    ] = None,
+) -> None:
+    """Measure this machine, in about a minute: load, first audio, real-time factor."""
+    from vivavoce.cli.bench import run
+
+    try:
+        run(json)
+    except VivavoceError as exc:
+        raise failed(exc) from None

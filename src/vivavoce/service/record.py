@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,13 @@ class Recorder:
         if self._traces is not None:
             self._traces.record(_trace(speech, outcome, facts))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Send what was not sent yet."""
-        if self._traces is not None:
+        if self._traces is None:
+            return
+        try:
+            await asyncio.to_thread(self._traces.close)
+        except RuntimeError:  # the program is ending, and Python starts no more threads
             self._traces.close()
 
     def _count(self, speech: Speech, outcome: str) -> None:

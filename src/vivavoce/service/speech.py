@@ -268,7 +268,7 @@ class SpeechService:
         await self.workers.close()
         await self.studio.audio_cache.close()
         self.studio.close()
-        await asyncio.to_thread(self._recorder.close)  # it sends what is left
+        await self._recorder.close()
 
     def _kept(self, plan: Plan, ordered_at: float) -> Speech | None:
         """Return a speech from the cache's memory: full queues and absent models do not matter."""
