@@ -61,20 +61,25 @@ def first_audio(axes: Axes, result: Result) -> None:
 
 
 def arrivals(axes: Axes, result: Result) -> None:
-    """Draw first audio over the rate at which requests come."""
+    """Draw first audio over the rate at which requests come, and how many heard a gap."""
     rates = [r for r in result.about["plan"]["rates"] if f"arrivals.{r:g}.lead" in result.figures]
     for of, mark in (("median", "o"), ("p95", "^")):
         values = [result.value(f"arrivals.{rate:g}.first_audio", of) for rate in rates]
         axes.plot(rates, values, f"{mark}-", label=of)
     axes.axhline(result.about["plan"]["limit_ms"], color="tab:red", ls="--", lw=1, label="limit")
     for rate in rates:
-        if dry := result.value(f"arrivals.{rate:g}.dry"):
-            axes.annotate(
-                f"{dry:.0f} heard a gap", (rate, 0.02), xycoords=("data", "axes fraction")
-            )
+        dry, of_all = (result.figures[f"arrivals.{rate:g}.{it}"] for it in ("dry", "first_audio"))
+        axes.annotate(
+            f"{dry['median']:g}/{of_all['n']}",
+            (rate, of_all["p95"] or of_all["max"]),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+        )
     axes.set_yscale("log")
     axes.set_xlim(left=0)
-    axes.set_xlabel("requests a second, at random moments")
+    axes.margins(y=0.15)
+    axes.set_xlabel("requests a second, at random moments; numbers: how many of all heard a gap")
     axes.set_ylabel("ms to the first audio")
     axes.legend(frameon=False)
 
