@@ -218,12 +218,16 @@ class SpeechStream(Iterator[bytes]):
         """End the work, if it goes on. What was not iterated yet will not come."""
         if not self._ended:
             self._ended = True
-            self._speaker._call(_end(self._speech, self._parts, self._reading))
+            self._speaker._call(self._close())
 
     def __del__(self) -> None:
         # In whatever thread, the speaker's own included: nobody may wait here.
         if not getattr(self, "_ended", True) and not self._speaker._closed:
             self._speaker._submit(_end(self._speech, self._parts, None))
+
+    async def _close(self) -> None:
+        # Who reads is known for certain only here, on the thread that everything is done by.
+        await _end(self._speech, self._parts, self._reading)
 
     async def _read(self) -> bytes | None:
         self._reading = asyncio.current_task()

@@ -194,7 +194,7 @@ def test_what_one_replica_makes_the_others_have(real: int, loop: Callable[[], An
     assert log == []
     with looking_into(real) as client:
         (name,) = client.keys("*")
-        assert name.decode() == f"vivavoce:audio:1:{key(1)}"
+        assert name.decode() == f"vivavoce:audio:2:{key(1)}"
         assert 1200 < client.ttl(name) <= 1234
 
 

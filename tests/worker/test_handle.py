@@ -49,7 +49,12 @@ def replace_hibari(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     def replace(code: str) -> None:
-        (tmp_path / "hibari.py").write_text(code)
+        package = tmp_path / "hibari"
+        package.mkdir()
+        (package / "__init__.py").write_text(code)
+        (package / "voices.py").write_text(
+            "DEFAULT = 'heart'\ndef voice_path(name): return __file__\n"
+        )
 
     return replace
 
@@ -322,14 +327,14 @@ def test_an_engine_that_raises_while_loading(replace_hibari: Callable) -> None:
 
 
 def test_a_process_that_ends_while_loading(replace_hibari: Callable) -> None:
-    replace_hibari("import os\nclass Hibari:\n  def __init__(self, threads): os._exit(3)")
+    replace_hibari("import os\nclass Hibari:\n  def __init__(self, **_): os._exit(3)")
     reason = asyncio.run(failure_of("embedded"))
     assert reason == "The embedded engine's process ended with status 3 while loading."
 
 
 def test_an_engine_that_takes_too_long_to_load(replace_hibari: Callable, temporary: Path) -> None:
     replace_hibari(
-        "import threading\nclass Hibari:\n  def __init__(self, threads): threading.Event().wait()"
+        "import threading\nclass Hibari:\n  def __init__(self, **_): threading.Event().wait()"
     )
     reason = asyncio.run(failure_of("embedded", WorkerLimits(start_s=1.0)))
     assert "did not load within 1 s" in reason
