@@ -109,7 +109,7 @@ function showLanguages(codes) {
   const before = select.value;
   const names = codes.map((code) => [code, languageName(code)]);
   names.sort((one, other) => one[1].localeCompare(other[1]));
-  select.replaceChildren(option("", "As in the text"), ...names.map(([code, name]) => option(code, name)));
+  select.replaceChildren(option("", "Auto"), ...names.map(([code, name]) => option(code, name)));
   select.value = before;
   if (select.selectedIndex < 0) select.selectedIndex = 0;
 }
