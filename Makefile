@@ -9,6 +9,7 @@
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
+#   make page       drive the web page in Chromium (Debian: apt install chromium)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
 #   make parity     compare with that package live: 12 GB of memory, ten minutes
@@ -23,7 +24,7 @@ CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 
 .PHONY: serve test check bench bench-streams bench-cold bench-offline soak clients newcomer goldens
-.PHONY: parity clean
+.PHONY: page parity clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -55,6 +56,10 @@ soak: $(VENV)/installed-test
 
 clients: $(CLIENTS)/installed
 	$(CLIENTS)/bin/python -m pytest -W ignore -m clients tests/with_clients
+
+page: $(VENV)/installed-test
+	$(PIP) install --requirement requirements-browser.txt
+	$(BIN)/python -m pytest -m browser tests/with_browser
 
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py

@@ -19,6 +19,7 @@ from vivavoce.api.keys import KeyGuard
 from vivavoce.api.live.route import live_router
 from vivavoce.api.middleware import BodyLimit, RequestContext
 from vivavoce.api.operation import operation_router
+from vivavoce.api.page import page_router
 from vivavoce.api.plain_streams import plain_streams_router
 from vivavoce.api.pronunciations import pronunciations_router
 from vivavoce.api.speech import speech_router
@@ -79,6 +80,7 @@ def create_app(
         redirect_slashes=False,
     )
     errors.install(app)
+    app.include_router(page_router())
     app.include_router(health_router(service, gpus))
     maker = VoiceMaker(service, voice_rules or VoiceRules())
     consents = Consents(service.studio.voice_store, maker)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 
 from vivavoce.api.speech import ERROR
+from vivavoce.types import Need
 
 if TYPE_CHECKING:
     from vivavoce.service.models import ModelName, Models
+    from vivavoce.types import ModelInfo
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": ERROR}
 _CREATED = 1763856000  # the API demands a time; the models' own are not known
@@ -21,24 +23,24 @@ def catalog_router(models: Models) -> APIRouter:
 
     @router.get("/models", summary="List the models", responses=_REFUSALS)
     async def list_models() -> dict[str, Any]:
-        return {"object": "list", "data": [_model(name) for name in models.names.values()]}
+        return {"object": "list", "data": [_model(name, models) for name in models.names.values()]}
 
     @router.get("/models/{model_id:path}", summary="Describe a model", responses=_REFUSALS)
     async def get_model(model_id: str) -> dict[str, Any]:
         models.find(model_id)
-        return _model(models.names[model_id.strip()])
+        return _model(models.names[model_id.strip()], models)
 
     @router.get(
         "/audio/models", summary="List the models, as Open WebUI reads them", responses=_REFUSALS
     )
     async def list_audio_models() -> dict[str, Any]:
-        listed = [_model(name) for name in models.names.values()]
+        listed = [_model(name, models) for name in models.names.values()]
         return {"object": "list", "models": listed, "data": listed}
 
     return router
 
 
-def _model(name: ModelName) -> dict[str, Any]:
+def _model(name: ModelName, models: Models) -> dict[str, Any]:
     info = name.model.info
     return {
         "id": name.id,
@@ -51,4 +53,17 @@ def _model(name: ModelName) -> dict[str, Any]:
         "language": list(info.capabilities.languages),
         "sample_rate": info.capabilities.sample_rate_hz,
         "voices": [{"id": voice.id, "name": voice.name} for voice in info.voices],
+        "lacking": _lacking(info, models),
     }
+
+
+def _lacking(info: ModelInfo, models: Models) -> dict[str, str]:
+    """Return what cannot be had of a model and its family, each with the reason and the remedy."""
+    family = {"clone": models.lacking(Need.CLONE), "design": models.lacking(Need.DESIGN)}
+    lacking = {name: reason for name, reason in family.items() if reason is not None}
+    if not info.capabilities.instructions:
+        lacking["instructions"] = (
+            f"Model {info.id} cannot be told how to speak. Qwen3-TTS-1.7B can, in its preset "
+            "voices and in described ones."
+        )
+    return lacking

@@ -24,10 +24,6 @@ def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
     models, studio = service.models, service.studio
     names = _voice_names(models)
 
-    @router.get("/", summary="Say what this is")
-    async def index() -> dict[str, Any]:
-        return {"name": "vivavoce", "version": __version__, "speech": "POST /v1/audio/speech"}
-
     @router.get("/health", summary="Tell how the server is")
     async def health() -> dict[str, Any]:
         loaded = [model for model in models.all if model.worker is not None]

@@ -40,7 +40,7 @@ _READING = frozenset({"GET", "HEAD"})
 # pattern takes in all that begins like its routes: the router reads some paths more generously
 # than they are written (a line feed may end them), and those must need the scope as well.
 _RULES: tuple[tuple[frozenset[str] | None, re.Pattern[str], Scope | _Door], ...] = (
-    (None, re.compile(r"/?|/health|/ready"), _Door.OPEN),
+    (None, re.compile(r"/?|/health|/ready|/page/[a-z]+\.[a-z]+"), _Door.OPEN),
     (_READING, re.compile(r"/models(/.*)?|/audio/models|/audio/voices", re.DOTALL), _Door.LISTS),
     (None, re.compile(r"/audio/speech.*|/audio/voices/[^/]*/preview.*", re.DOTALL), Scope.SPEAK),
     (None, re.compile(r"/audio/(voices|voice_consents|pronunciations).*", re.DOTALL), Scope.VOICES),

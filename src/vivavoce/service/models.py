@@ -85,10 +85,7 @@ class Models:
         named = self._named(name)
         wanted = self._by_need[need]
         if wanted is None:
-            raise InvalidRequest(
-                f"Model {self.default.info.id} cannot {_VERBS[need]}. Qwen3-TTS can. {QWEN_REMEDY}",
-                code="not_supported",
-            )
+            raise InvalidRequest(self._reason(need), code="not_supported")
         if named in (self.default, wanted):
             return wanted
         raise InvalidRequest(
@@ -101,9 +98,16 @@ class Models:
         """Return the model for a need, if there is one."""
         return self._by_need[need]
 
+    def lacking(self, need: Need) -> str | None:
+        """Return why no model here is for a need, and what to do; None if one is."""
+        return self._reason(need) if self._by_need[need] is None else None
+
     async def close(self) -> None:
         """End every worker."""
         await asyncio.gather(*(model.close() for model in self.all))
+
+    def _reason(self, need: Need) -> str:
+        return f"Model {self.default.info.id} cannot {_VERBS[need]}. Qwen3-TTS can. {QWEN_REMEDY}"
 
     def _named(self, name: str | None) -> Model:
         if name is None or not name.strip():
