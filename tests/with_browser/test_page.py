@@ -111,6 +111,15 @@ def test_what_is_saved_is_what_the_server_made(page: Page) -> None:
     assert decode(saved(page, "#save-format"), "flac").shape[-1] == len(fake_pcm()) // 2
     page.click("#speak-start")
     say(page, "#speak-numbers", "hit")
+    page.wait_for_selector("#speak-stop:disabled")
+    page.click("#speak-again")
+    page.wait_for_selector("#speak-stop:enabled")
+    page.wait_for_selector("#speak-stop:disabled")
+    # What is refused afterwards takes nothing away.
+    page.fill("#text", "x" * 5000)
+    page.click("#speak-start")
+    say(page, "#speak-message", "at most 4096")
+    assert len(saved(page, "#save-wav")) == 44 + len(fake_pcm())
 
 
 def test_a_pause_holds_the_sound_and_stop_ends_the_work(page: Page, page_server: Server) -> None:
