@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
+LISTEN = """() => {
+  window.starts = [];
+  const start = AudioBufferSourceNode.prototype.start;
+  AudioBufferSourceNode.prototype.start = function (due) {
+    const clock_s = this.context.currentTime;
+    window.starts.push({ at_ms: performance.now(), clock_s, due_s: due });
+    start.call(this, due);
+  };
+}"""
+"""Notes when each piece of sound is handed over, and when it is due."""
+
+
 def say(page: Page, selector: str, pattern: str) -> None:
     """Wait for a line of the page to say something."""
     page.wait_for_function(
@@ -60,13 +72,24 @@ def saved(page: Page, button: str) -> bytes:
 # Speaking
 
 
-def test_speech_is_heard_before_it_is_all_made(page: Page) -> None:
+def test_speech_is_heard_before_it_is_all_made(visit: Visit) -> None:
+    page = visit.page
+    page.evaluate(LISTEN)
     speak(page, "A long sentence that takes its time to be made. " * 2, "interval_s=0.05")
     say(page, "#speak-message", "Speaking")
     assert "Duration" in numbers(page)
-    page.wait_for_function("document.querySelector('#waveform').ariaLabel > 'Waveform of 0.5'")
+    page.wait_for_function(
+        "() => document.querySelector('#waveform').ariaLabel > 'Waveform of 0.5'"
+    )
     assert page.inner_text("#speak-message") == "Speaking."  # it is still being made
     say(page, "#speak-message", "All is generated")
+    starts = page.evaluate("() => window.starts")
+    first, last = starts[0], starts[-1]
+    made_s = (last["at_ms"] - first["at_ms"]) / 1000
+    assert made_s > 1
+    # The loudspeaker's clock ran meanwhile, and the first piece was due at once.
+    assert last["clock_s"] - first["clock_s"] == pytest.approx(made_s, abs=0.3)
+    assert first["due_s"] - first["clock_s"] < 0.1
     first_ms = float(numbers(page)["First audio"].removesuffix(" ms"))
     seconds = float(numbers(page)["Duration"].removesuffix(" s"))
     factor = float(numbers(page)["Real-time factor"])
@@ -88,6 +111,15 @@ def test_what_is_saved_is_what_the_server_made(page: Page) -> None:
     assert decode(saved(page, "#save-format"), "flac").shape[-1] == len(fake_pcm()) // 2
     page.click("#speak-start")
     say(page, "#speak-numbers", "hit")
+    page.wait_for_selector("#speak-stop:disabled")
+    page.click("#speak-again")
+    page.wait_for_selector("#speak-stop:enabled")
+    page.wait_for_selector("#speak-stop:disabled")
+    # What is refused afterwards takes nothing away.
+    page.fill("#text", "x" * 5000)
+    page.click("#speak-start")
+    say(page, "#speak-message", "at most 4096")
+    assert len(saved(page, "#save-wav")) == 44 + len(fake_pcm())
 
 
 def test_a_pause_holds_the_sound_and_stop_ends_the_work(page: Page, page_server: Server) -> None:
@@ -130,11 +162,13 @@ def test_its_programs_run(page: Page, page_server: Server, tmp_path: Path) -> No
 
 def test_words_are_spoken_while_they_are_typed(page: Page) -> None:
     page.focus("#live-text")
-    frames = []
-    page.on("websocket", lambda socket: socket.on("framereceived", frames.append))
+    frames: list[str | bytes] = []
+    page.on(
+        "websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(data))
+    )
     page.keyboard.type("This is the first sentence. And this is")
     # Sound comes before the second sentence is complete.
-    until(lambda: page.evaluate("1") and any(isinstance(frame, bytes) for frame in frames))
+    until(lambda: page.evaluate("true") and any(isinstance(frame, bytes) for frame in frames))
     page.keyboard.type(" the second.")
     page.keyboard.press("Enter")
     say(page, "#live-message", r"Spoken: \d")
@@ -182,7 +216,7 @@ def test_a_voice_is_cloned_used_renamed_carried_and_deleted(
     archive = download.value.path().read_bytes()
     assert zipfile.ZipFile(io.BytesIO(archive)).testzip() is None
     page.get_by_label("Delete Eve").click()
-    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("button", name="Keep it", exact=True).click()
     assert page.get_by_label("Delete Eve").count() == 1
     page.get_by_label("Delete Eve").click()
     page.get_by_role("button", name="Delete it").click()
@@ -190,7 +224,7 @@ def test_a_voice_is_cloned_used_renamed_carried_and_deleted(
     page.set_input_files(
         "#import-file", {"name": "Eve.zip", "mimeType": "application/zip", "buffer": archive}
     )
-    page.get_by_role("button", name="Import").click()
+    page.get_by_role("button", name="Import", exact=True).click()
     say(page, "#voices-message", "Eve is here")
     page.get_by_label("Preview Eve").click()
     page.wait_for_selector("#voice-list button:not([aria-busy])")

@@ -13,6 +13,7 @@ let socket = null;
 let player = null;
 let sent = ""; // what the server has of the box
 let opened = false; // whether an utterance has begun
+let speedSaid = false; // a speed that was said must be said again to be another
 let silenced = false; // sound of what was cancelled may still be under way
 
 function say(type, more = {}) {
@@ -35,6 +36,7 @@ function connect() {
   socket.onmessage = ({ data }) => (typeof data === "string" ? onEvent(JSON.parse(data)) : hear(data));
   socket.onclose = ({ reason }) => {
     socket = null;
+    speedSaid = false;
     sent = "";
     opened = false;
     if (greeted) {
@@ -81,7 +83,8 @@ function sendWords(all) {
   if (!opened) {
     opened = true;
     const { model, ...wishes } = chosen();
-    const reset = { model: null, language: null, seed: null, instructions: null, speed: 1 };
+    const reset = { language: null, seed: null, instructions: null, ...(speedSaid ? { speed: 1 } : {}) };
+    speedSaid ||= "speed" in wishes;
     say("session.update", { session: { ...reset, ...wishes, model: model ?? null, delivery: "binary" } });
   }
   say("input_text.append", { text: ready });

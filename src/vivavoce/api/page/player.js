@@ -15,6 +15,7 @@ export class Player {
   constructor(rateHz) {
     // At the sound's own rate, so that nothing is resampled piece by piece, which would click.
     this.#context = new AudioContext({ sampleRate: rateHz });
+    this.#context.resume(); // some browsers begin suspended
     this.rateHz = rateHz;
     /** How often sound was due that had not come. */
     this.gaps = 0;

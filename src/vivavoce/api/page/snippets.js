@@ -45,7 +45,7 @@ export function speechSnippets(body, format) {
   };
 }
 
-/** Return the snippets of saving a recording's voice. */
+/** Return the snippets of saving a recording's voice. The package demands a consent, the server may not. */
 export function cloneSnippets(fileName, said) {
   const form = Object.entries(said).map(([name, value]) => ` \\\n    --form-string ${shell(`${name}=${value}`)}`);
   return {
@@ -54,7 +54,7 @@ export function cloneSnippets(fileName, said) {
       ...client(),
       "voice = client.audio.voices.create(",
       `    audio_sample=open(${python(fileName)}, "rb"),`,
-      ...fields(said, ["name", "consent"]),
+      ...fields({ consent: "", ...said }, ["name", "consent"]),
       ")",
       "print(voice.id)",
     ].join("\n"),

@@ -11,7 +11,8 @@ import { Waveform } from "./waveform.js";
 const part = (name) => document.getElementById(name);
 const message = part("speak-message");
 const RATE_HZ = 24000;
-let now = null; // what is being spoken or was last: {player, recording, waveform, abort, body, ...}
+let now = null; // what was asked for last: {body, abort, player, done, and once it answers ...}
+let heard = null; // the last of which something came: what is shown, saved, played again
 
 /** Speak what is in the form. What was being spoken ends. */
 async function speak() {
@@ -42,6 +43,7 @@ async function receive(said) {
   }
   said.headers = answer.headers;
   said.recording = new Recording(rateHz);
+  heard = said;
   part("speak-result").hidden = false;
   showSnippets(part("speak-snippets"), speechSnippets(said.body, part("format").value));
   hear(said);
@@ -111,11 +113,10 @@ async function pauseOrGoOn() {
 
 /** Play what came, once more, without asking the server. */
 function again() {
-  if (!now?.recording?.length) return;
-  const { recording } = now;
-  if (!now.done) return;
-  now.player.close();
-  now = { ...now, player: new Player(recording.rateHz) };
+  if (!heard.done || !now.done) return;
+  const { recording } = heard;
+  stop();
+  now = heard = { ...heard, player: new Player(recording.rateHz) };
   part("speak-pause").disabled = part("speak-stop").disabled = false;
   hear(now);
   const samples = now.player.add(recording.pcm());
@@ -124,8 +125,8 @@ function again() {
 
 async function saveInFormat() {
   const format = part("format").value;
-  const seed = Number(now.headers.get("x-vivavoce-seed"));
-  const body = { ...now.body, seed, response_format: format, stream: false };
+  const seed = Number(heard.headers.get("x-vivavoce-seed"));
+  const body = { ...heard.body, seed, response_format: format, stream: false };
   const answer = await ask("v1/audio/speech", { method: "POST", json: body });
   save(await answer.blob(), `speech.${format.replace("g711_", "")}`);
   tell(message, `Saved as ${format}.`);
@@ -147,10 +148,10 @@ export function startSpeech() {
     tell(message, "Stopped.");
   };
   part("speak-again").onclick = again;
-  part("save-wav").onclick = () => now.recording.length && save(now.recording.wav(), "speech.wav");
+  part("save-wav").onclick = () => save(heard.recording.wav(), "speech.wav");
   part("save-format").onclick = (event) => attempt(message, event.currentTarget, saveInFormat);
   part("format").addEventListener("change", () => {
     part("save-format").textContent = `Download ${part("format").selectedOptions[0].text}`;
-    if (now?.headers) showSnippets(part("speak-snippets"), speechSnippets(now.body, part("format").value));
+    if (heard) showSnippets(part("speak-snippets"), speechSnippets(heard.body, part("format").value));
   });
 }
