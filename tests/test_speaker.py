@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -191,6 +193,17 @@ def test_another_thread_may_end_it(narrow: vivavoce.Speaker) -> None:
     assert narrow.speak(TEXT)
 
 
+def test_ctrl_c_ends_the_work(narrow: vivavoce.Speaker) -> None:
+    stream = narrow.stream(TEXT, instructions="gate=never after=1")
+    next(stream)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+    timer.join()
+    assert narrow.speak(TEXT)
+
+
 def test_threads_speak_at_once(speaker: vivavoce.Speaker) -> None:
     """Each waits for all others in the middle of its speech."""
     together = threading.Barrier(4, timeout=20)
@@ -219,11 +232,13 @@ def test_a_closed_speaker_says_so() -> None:
     speaker = vivavoce.Speaker(engine="fake")
     stream = speaker.stream(TEXT, instructions="gate=never after=1")
     next(stream)
+    unread = speaker.stream(TEXT)
     speaker.close()
     speaker.close()
     with pytest.raises(vivavoce.VivavoceError):
         next(stream)
     stream.close()
+    unread.close()
     with pytest.raises(ShuttingDown, match="closed"):
         speaker.speak(TEXT)
 

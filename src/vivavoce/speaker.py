@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import difflib
 import os
 import threading
@@ -207,7 +208,7 @@ class SpeechStream(Iterator[bytes]):
             except BaseException:
                 if self._ended:  # by another thread
                     raise StopIteration from None
-                self._ended = True
+                self._drop()  # Ctrl-C ends only the waiting
                 raise
             if part is None:
                 self._ended = True
@@ -218,32 +219,39 @@ class SpeechStream(Iterator[bytes]):
         """End the work, if it goes on. What was not iterated yet will not come."""
         if not self._ended:
             self._ended = True
-            self._speaker._call(self._close())
+            with contextlib.suppress(VivavoceError):  # nothing is left of it, or not here
+                self._speaker._call(self._leave())
 
     def __del__(self) -> None:
-        # In whatever thread, the speaker's own included: nobody may wait here.
-        if not getattr(self, "_ended", True) and not self._speaker._closed:
-            self._speaker._submit(_end(self._speech, self._parts, None))
+        if not getattr(self, "_ended", True):
+            self._drop()
 
-    async def _close(self) -> None:
-        # Who reads is known for certain only here, on the thread that everything is done by.
-        await _end(self._speech, self._parts, self._reading)
+    def _drop(self) -> None:
+        """End the work and do not wait: this may be any thread, the speaker's own included."""
+        self._ended = True
+        with contextlib.suppress(VivavoceError):
+            self._speaker._submit(_end(self._speech, self._parts))
 
     async def _read(self) -> bytes | None:
+        if self._ended:
+            return None
         self._reading = asyncio.current_task()
         try:
             return await anext(self._parts, None)
         finally:
             self._reading = None
 
+    async def _leave(self) -> None:
+        # Who reads is known for certain only here, on the thread that everything is done by.
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
+        await _end(self._speech, self._parts)
 
-async def _end(
-    speech: Speech, parts: AsyncGenerator[bytes], reading: asyncio.Task[Any] | None
-) -> None:
-    if reading is not None:
-        reading.cancel()
-        await asyncio.wait({reading})
-    await parts.aclose()
+
+async def _end(speech: Speech, parts: AsyncGenerator[bytes]) -> None:
+    with contextlib.suppress(RuntimeError):  # it is just being cancelled, which ends it as well
+        await parts.aclose()
     await speech.close()  # which closing the parts does not, if nobody had asked for the first
 
 
