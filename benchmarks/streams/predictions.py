@@ -1,9 +1,9 @@
 """What was expected of every figure, and why: written from reading the code, before any was taken.
 
 Printed beside the result. A prediction that missed stays as it is: the miss is what is learnt.
-They are for the small checkpoint on two cores of a 2.6 GHz server. Those of arrivals at 1, 3 and 6
-a second, and of what is held, were written after a first try of a few requests: it had shown that
-the rates planned before, up to 32, were far too many.
+They are for the small checkpoint on two cores of a 2.6 GHz server. Most of those about arrivals, of
+leads and late chunks among them, were written or written anew after a first try of a few requests:
+it had shown that the rates planned before, up to 32, were far too many.
 """
 
 from __future__ import annotations

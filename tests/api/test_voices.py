@@ -216,6 +216,8 @@ def test_louder_and_quieter_without_being_cut_off(server: Server) -> None:
     assert np.abs(quiet * 10 - usual).max() < 1e-3
     assert 0.8 < np.abs(loud).max() < 0.9  # a decibel below full scale
     assert np.corrcoef(loud, usual)[0, 1] > 0.9
+    levelled = [spoken(server, name, loudness=-23) for name in ("usual", "quiet", "loud")]
+    assert levelled[0] == levelled[1] == levelled[2]  # a loudness that is asked for counts alone
     assert spoken(server, "loud", stream=False, cache=False) == spoken(server, "loud")
 
 

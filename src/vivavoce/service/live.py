@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import unicodedata
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from vivavoce.errors import InvalidRequest
 from vivavoce.service.partwise import PartwiseSynthesis
 from vivavoce.text.arriving import ArrivingText, part_end, without_marks
+from vivavoce.text.clean import speakable
 from vivavoce.text.reading import TextFormat
 from vivavoce.text.script import has_words
 from vivavoce.text.segment import SENTENCE_PAUSE_S
@@ -43,7 +43,7 @@ class WrittenText:
     def append(self, text: str) -> None:
         """Add to it."""
         assert not self.finished
-        text = _speakable(text)
+        text = speakable(text)
         if text:
             self.unread_chars += len(text)
             self._news.put_nowait(text)
@@ -193,13 +193,3 @@ def refuse_markup(order: SpeechOrder) -> None:
             "Send the text as a whole, or as markdown or plain.",
             param="text_format",
         )
-
-
-def _speakable(text: str) -> str:
-    """Return a piece without characters that no voice can say; white space as it is."""
-    kept = []
-    for char in text:
-        category = unicodedata.category(char)
-        if category not in ("Cf", "Cs"):
-            kept.append(" " if category == "Cc" and char not in "\n\t" else char)
-    return "".join(kept)

@@ -114,6 +114,7 @@ class LongSynthesis(PartwiseSynthesis):
 
 
 def is_long(order: SpeechOrder) -> bool:
-    """Tell whether a text is better read in passages, and can be."""
-    whole = order.text_format is TextFormat.SSML or order.timestamps is not Timestamps.NONE
+    """Tell whether a text is better read in passages, and can be: without marks that reach far."""
+    marked = order.text_format in (TextFormat.SSML, TextFormat.TAGS)
+    whole = marked or order.timestamps is not Timestamps.NONE
     return len(order.text) > LONG_CHARS and not whole

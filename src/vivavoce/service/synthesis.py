@@ -187,12 +187,11 @@ class Synthesis:
                 if hearing is not None:
                     request = replace(request, reference=await hearing.listen(worker))
                 path = self.made.path = await opening
-                gain_db = plan.gain_db
-                if plan.loudness_lufs is not None:
+                if plan.loudness_lufs is not None:  # it counts alone
                     levels = self._studio.levels
-                    gain_db += await levels.gain_db(plan.loudness_lufs, plan, request, worker)
-                if gain_db or plan.loudness_lufs is not None:
-                    path.level(gain_db)
+                    path.level(await levels.gain_db(plan.loudness_lufs, plan, request, worker))
+                elif plan.gain_db:
+                    path.level(plan.gain_db)
                 await self._speak(self._say(worker, request, deadline), path, emit, deadline)
 
     def _say(self, worker: WorkerHandle, request: SpeechRequest, deadline: Deadline) -> Spoken:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import sentencex
-
 from vivavoce.text.detect import detect
+from vivavoce.text.sentences import sentences
 
 _MAX_HELD_CHARS = 1000
 """Who writes more than that without an end to the sentence is heard up to the last word."""
@@ -24,7 +23,7 @@ class ArrivingText:
         """Take a piece; return the sentences that are complete: others have begun after them."""
         self._held += piece
         language = detect(self._held, self._languages)
-        *complete, last = sentencex.segment(language, self._held) or [""]
+        *complete, last = sentences(self._held, language) or [""]
         if not last.strip():  # the blanks after a sentence: whether more belongs to it is unknown
             last = complete.pop() + last if complete else last
         if len(last) > _MAX_HELD_CHARS:
@@ -44,8 +43,9 @@ _MARKS = str.maketrans("", "", "*`#~_|")
 
 
 def without_marks(piece: str) -> str:
-    """Return a piece of a text that is still being written without the marks of Markdown, and
-    without emoji: what belongs to them may not be there yet.
+    """Return a piece of an arriving text without the marks of Markdown, and without emoji.
+
+    What belongs to a mark may not be there yet.
     """
     plain = piece.translate(_MARKS)
     if plain.isascii():
@@ -68,4 +68,4 @@ def part_end(text: str, said_chars: int, part_chars: int) -> int | None:
     limit = 2 * part_chars - said_chars
     if len(text) <= limit:
         return None
-    return max(text.rfind(" ", 0, limit) + 1, 0) or max(limit, 1)
+    return text.rfind(" ", 0, limit) + 1 or max(limit, 1)

@@ -16,11 +16,15 @@ def clean(text: str) -> str:
     text. Control characters become spaces, line breaks stay: one within a paragraph, two between
     paragraphs.
     """
-    kept: list[str] = []
-    for char in unicodedata.normalize("NFC", text):
-        category = unicodedata.category(char)
-        if category in ("Cf", "Cs"):
-            continue
-        kept.append(" " if category == "Cc" and char != "\n" else char)
-    tidy = _BLANKS.sub(" ", "".join(kept))
+    tidy = _BLANKS.sub(" ", speakable(unicodedata.normalize("NFC", text)))
     return _MANY_LINES.sub("\n\n", tidy).strip()
+
+
+def speakable(piece: str) -> str:
+    """Return a piece of text without invisible characters; control characters become spaces."""
+    kept: list[str] = []
+    for char in piece:
+        category = unicodedata.category(char)
+        if category not in ("Cf", "Cs"):
+            kept.append(" " if category == "Cc" and char != "\n" else char)
+    return "".join(kept)

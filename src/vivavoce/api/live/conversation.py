@@ -35,6 +35,7 @@ _MAX_WAITING = 64
 class _Utterance:
     settings: events.Settings
     simple: events.Simple | None = None
+    failed: bool = False
     text: WrittenText = field(default_factory=WrittenText)
     id: str = field(default_factory=lambda: f"resp_{secrets.token_hex(12)}")
 
@@ -133,6 +134,8 @@ class Conversation:
             self._open = utterance or _Utterance(self._settings)
             self._waiting.append(self._open)
             self._news.set()
+        if self._open.failed:
+            return  # the rest of what could not be spoken
         self._check_length(text)
         self._open.text.append(text)
 
@@ -212,9 +215,7 @@ class Conversation:
                 )
 
     async def _fail(self, utterance: _Utterance, exc: VivavoceError) -> None:
-        # What is still being written of it is not spoken as something else.
-        if self._open is utterance:
-            self._open = None
+        utterance.failed = True
         event = events.error_event(exc)
         if utterance.simple:
             event = {"event": "error", "error": event["error"]}
@@ -240,7 +241,7 @@ class Conversation:
                 "duration_s": round(speech.made.duration_s, 3),
                 "times_ms": timing(speech),
                 "seed": speech.made.seed,
-                "ignored": [*speech.plan.ignored, *(utterance.settings.body.model_extra or {})],
+                "ignored": [*speech.plan.ignored, *utterance.settings.ignored],
             }
         await self._send(event)
 

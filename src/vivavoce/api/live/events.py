@@ -91,6 +91,11 @@ class Settings:
         said = self.said | {name: value for name, value in session.items() if name != "delivery"}
         return Settings(_body(said), delivery, said)
 
+    @property
+    def ignored(self) -> list[str]:
+        """Return the names of what was said that has no effect here."""
+        return [*(name for name in self.said if name in _NOT_HERE), *(self.body.model_extra or {})]
+
     def described(self) -> dict[str, Any]:
         """Return them as `session.created` and `session.updated` tell them."""
         told = self.body.model_dump(exclude={"input", *_NOT_HERE}, exclude_none=True)
@@ -98,7 +103,8 @@ class Settings:
 
 
 def _body(said: dict[str, Any]) -> SpeechBody:
-    body = {"response_format": "pcm", **said, "input": "Settings are checked before there is text."}
+    heeded = {name: value for name, value in said.items() if name not in _NOT_HERE}
+    body = {"response_format": "pcm", **heeded, "input": "Checked before there is a text."}
     return parse_speech_body(json.dumps(body).encode(), 2**31, SpeechBody)
 
 

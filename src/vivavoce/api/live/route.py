@@ -13,7 +13,6 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from vivavoce.api.live.conversation import Conversation
-from vivavoce.errors import ShuttingDown
 
 if TYPE_CHECKING:
     from vivavoce.api.limits import ApiLimits
@@ -56,7 +55,7 @@ async def _serve(socket: WebSocket, conversation: Conversation) -> None:
         code, reason = _GOING_AWAY, "Nothing was said, or nothing taken, for too long."
         log.info("socket closed", reason=reason)
     except asyncio.CancelledError:
-        code, reason = _GOING_AWAY, ShuttingDown.__name__
+        code, reason = _GOING_AWAY, "The server is shutting down."
         raise
     except Exception:
         code, reason = _ERROR, "An unforeseen error: see the server's log."
