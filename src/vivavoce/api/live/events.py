@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vivavoce.api.errors import error_body, short
-from vivavoce.api.schemas import SpeechBody, parse_speech_body
+from vivavoce.api.schemas import SpeechBody, check_speech_fields
 from vivavoce.errors import InvalidRequest, VivavoceError
 
 _NOT_HERE = ("stream", "stream_format", "cache", "timestamps")
@@ -105,7 +105,7 @@ class Settings:
 def _body(said: dict[str, Any]) -> SpeechBody:
     heeded = {name: value for name, value in said.items() if name not in _NOT_HERE}
     body = {"response_format": "pcm", **heeded, "input": "Checked before there is a text."}
-    return parse_speech_body(json.dumps(body).encode(), 2**31, SpeechBody)
+    return check_speech_fields(body, len(body["input"]))
 
 
 def parse(message: str, settings: Settings) -> ClientEvent:

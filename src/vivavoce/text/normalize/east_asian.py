@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from vivavoce.text.normalize.rules import LONGEST_NUMBER, Rule
 from vivavoce.text.normalize.western import TLD
@@ -55,6 +55,16 @@ def by_myriads(
         if not number:
             break
     return gap.join(reversed(groups))
+
+
+def below_myriad(number: int, digits: Sequence[str], names: str) -> str:
+    """Return a number below 10,000; `names` are those of 1000, 100 and 10, said without a one."""
+    words = ""
+    for size, name in zip((1000, 100, 10, 1), (*names, ""), strict=True):
+        digit, number = divmod(number, size)
+        if digit:
+            words += ("" if digit == 1 and name else digits[digit]) + name
+    return words
 
 
 def address_rules(names: dict[str, str], digits: Callable[[str], str]) -> tuple[Rule, ...]:

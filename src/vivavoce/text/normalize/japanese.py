@@ -7,6 +7,7 @@ import re
 from vivavoce.text.normalize.east_asian import (
     NUMBER,
     address_rules,
+    below_myriad,
     by_myriads,
     half_width,
     numbers,
@@ -65,12 +66,7 @@ def cardinal(number: int) -> str:
 
 
 def _below_myriad(number: int) -> str:
-    words = ""
-    for size, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
-        digit, number = divmod(number, size)
-        if digit:
-            words += ("" if digit == 1 and name else _DIGITS[digit]) + name
-    return words
+    return below_myriad(number, _DIGITS, "千百十")
 
 
 _say = numbers(cardinal, " ".join(_DIGITS), "点")

@@ -7,6 +7,7 @@ import re
 from vivavoce.text.normalize.east_asian import (
     NUMBER,
     address_rules,
+    below_myriad,
     by_myriads,
     half_width,
     numbers,
@@ -71,12 +72,7 @@ def cardinal(number: int) -> str:
 
 
 def _below_myriad(number: int) -> str:
-    words = ""
-    for size, name in ((1000, "천"), (100, "백"), (10, "십"), (1, "")):
-        digit, number = divmod(number, size)
-        if digit:
-            words += ("" if digit == 1 and name else _SINO[digit]) + name
-    return words
+    return below_myriad(number, _SINO, "천백십")
 
 
 def native(number: int) -> str:
