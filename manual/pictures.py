@@ -32,8 +32,9 @@ class InlinePictures(SphinxPostTransform):
 def inlined(drawing: str, alt: str) -> str:
     """Return an SVG as a part of a page, with the words that stand for it."""
     drawing = re.sub(r"<style>.*?</style>\s*", "", drawing, flags=re.DOTALL)
-    label = f'role="img" aria-label="{html.escape(alt)}" class="picture"'
-    return drawing.replace("<svg ", f"<svg {label} ", 1)
+    label = f'role="img" aria-label="{html.escape(alt)}"'
+    drawing = drawing.replace("<svg ", f"<svg {label} ", 1)
+    return f'<figure class="picture">{drawing}</figure>'
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
