@@ -40,7 +40,7 @@ check: docs
 	$(BIN)/lint-imports --no-logo
 
 docs: $(VENV)/installed-test
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.online

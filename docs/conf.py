@@ -15,7 +15,7 @@ copyright = "the vivavoce authors, Apache-2.0"
 release = version = __version__
 
 
-extensions = ["myst_parser", "manual.pictures", "manual.surroundings"]
+extensions = ["myst_parser", "manual.pictures", "manual.surroundings", "manual.offline"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_static"]
 myst_heading_anchors = 3

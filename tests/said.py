@@ -12,11 +12,12 @@ _SHORTEST = 15
 def pieces(module: str, *functions: str) -> set[str]:
     """Return the pieces of text in these functions of a module, docstrings and commands apart.
 
-    A piece is what stands between two values that are filled in. Short ones tell nothing.
+    Without a function's name, all of them. A piece is what stands between two values that are
+    filled in. Short ones tell nothing.
     """
     found: set[str] = set()
     for node in ast.walk(ast.parse((SOURCE / module).read_text())):
-        if isinstance(node, ast.FunctionDef) and node.name in functions:
+        if isinstance(node, ast.FunctionDef) and (not functions or node.name in functions):
             found |= {piece for one in node.body for piece in _texts(one)}
     return {" ".join(piece.split()) for piece in found if " " in piece.strip()}
 
