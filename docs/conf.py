@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent / "src")]
-
 from vivavoce import __version__
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # of `manual`
 
 project = "vivavoce"
 author = "the vivavoce authors"

@@ -1,7 +1,7 @@
 """A Sphinx extension: pictures drawn in the text's colour are put into the page itself.
 
-As `<img>` an SVG does not know whether the page around it is dark. Its own `<style>`, which tells it
-where pages are looked at one by one, is left out here.
+As `<img>` an SVG does not know whether the page around it is dark. Its own `<style>`, which helps
+where the file is shown alone, is left out here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A Sphinx extension: files beside docs/ that are pages of the site, and links to them.
 
-Pages are written to be read where they lie. Those in `PAGES` lie elsewhere in the repository: the site
-shows them in the place of a page that only names them.
+Pages are written to be read where they lie. Those in `PAGES` lie elsewhere in the repository: the
+site shows them in the place of a page that only names them.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from benchmarks.online.readme import table as figures_table
-
 from manual.generated import pages
 from manual.offline import loaded_from_elsewhere
+
 from said import pieces
 from vivavoce import __version__
 from vivavoce.api.schemas import CloneBody, SpeechBody
