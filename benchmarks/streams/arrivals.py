@@ -37,7 +37,7 @@ def measure(target: Target, plan: Plan, progress: Progress, figures: Figures) ->
     with progress.stage("requests at random moments", len(plan.rates)) as step:
         for rate in plan.rates:
             name = f"arrivals.{rate:g}"
-            answers = asyncio.run(_come(target, plan, rate))
+            answers = asyncio.run(come(target, plan, rate))
             heard = [answer for answer in answers if not answer.refused]
             refused = len(answers) - len(heard)
             figures.add(f"{name}.refused", "requests", refused)
@@ -52,7 +52,8 @@ def measure(target: Target, plan: Plan, progress: Progress, figures: Figures) ->
     figures.add("arrivals.held", "1/s", held)
 
 
-async def _come(target: Target, plan: Plan, rate: float) -> list[Heard]:
+async def come(target: Target, plan: Plan, rate: float) -> list[Heard]:
+    """Return what those heard who came at a rate."""
     async with client(target, plan.answer_limit_s) as http:
         began_s = time.perf_counter()
 

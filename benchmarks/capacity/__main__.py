@@ -1,0 +1,206 @@
+"""`python -m benchmarks.capacity`: measure, check the simulation, then ask it what more would need.
+
+See benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.capacity import check, need, parts
+from benchmarks.capacity.assumed import ASSUMED
+from benchmarks.online import server
+from benchmarks.online.machine import facts
+from benchmarks.online.progress import Progress
+from benchmarks.streams import arrivals
+from benchmarks.streams.__main__ import SETTINGS
+from benchmarks.streams.listener import client, listen
+from benchmarks.streams.plan import Plan
+from benchmarks.streams.target import TEXT, Target
+
+if TYPE_CHECKING:
+    from benchmarks.capacity.times import Times
+    from benchmarks.streams.listener import Heard
+
+_RESULTS = Path(__file__).parents[1] / "results"
+LARGEST_MISS = 0.15
+"""So far what was foretold may be from what was measured, for a word about anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How much is measured and asked. `rates`: requests a second, each foretold and measured."""
+
+    counts: tuple[int, ...] = (1, 2, 4, 8, 16)
+    repeats: int = 30
+    alone: int = 12
+    rounds: int = 5
+    at_once: int = 4
+    streams: Plan = Plan(rates=(1, 2, 3), arrivals_s=20.0, fewest=40)
+    crowds: tuple[int, ...] = (1, 4, 10, 100, 1000)
+    most_replicas: int = 4000
+
+
+QUICK = Scope(
+    counts=(1, 2),
+    repeats=2,
+    alone=3,
+    rounds=1,
+    at_once=2,
+    streams=Plan(frames=20, rates=(2,), arrivals_s=1.0, fewest=4, arrival_frames=10),
+    crowds=(1, 4),
+    most_replicas=8,
+)
+
+
+def main() -> None:
+    """Run."""
+    given = _parser().parse_args()
+    console = Console()
+    progress = Progress(console)
+    scope = QUICK if given.quick else Scope()
+    began, now = time.monotonic(), datetime.now(UTC)
+    result: dict[str, Any] = {"taken_at": now.isoformat(timespec="seconds"), **facts()}
+    result |= {"quick": given.quick, "scope": asdict(scope), "checkpoint": given.model or "tiny"}
+    with tempfile.TemporaryDirectory(prefix="vivavoce-bench-") as folder:
+        model = Path(given.model) if given.model else _tiny(Path(folder))
+        times, measured = measure(model, scope, progress)
+    result["times"] = times.as_json()
+    result["check"] = compared(times, measured, scope)
+    result["holds"] = holds(result["check"])
+    result["needs"] = ask({"measured": times, **ASSUMED}, scope, progress)
+    result["run_s"] = round(time.monotonic() - began, 1)
+    path = given.json or _RESULTS / f"capacity-{now:%Y-%m-%d}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    for table in _tables(result):
+        console.print(table)
+    if not result["holds"]:
+        progress.say(f"foretold and measured are more than {LARGEST_MISS:.0%} apart: see above")
+    progress.say(f"written to {path}")
+
+
+def measure(
+    model: Path, scope: Scope, progress: Progress
+) -> tuple[Times, dict[float, list[Heard]]]:
+    """Return the times of a checkpoint as they are in a server, and what it did at each rate."""
+    with progress.stage("what each operation takes", 1) as step:
+        times = parts.measure(model, text=TEXT, counts=scope.counts, repeats=scope.repeats)
+        step()
+    plan = scope.streams
+    with server.vivavoce("qwen3", MODEL_ID=str(model), **SETTINGS) as served:
+        target = Target(served.url, ours=True)
+        with progress.stage("a server's listeners", 1 + len(plan.rates)) as step:
+            alone, rounds = asyncio.run(_known(target, scope))
+            step()
+            heard = {}
+            for rate in plan.rates:
+                heard[rate] = asyncio.run(arrivals.come(target, plan, rate))
+                step()
+    usual = sorted(rounds, key=_total_s)[len(rounds) // 2]
+    return check.adjusted(times, alone, usual, plan.frames), heard
+
+
+def compared(
+    times: Times, measured: dict[float, list[Heard]], scope: Scope
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return, for each rate and figure, what was foretold, what was measured, and the ratio."""
+    plan, found = scope.streams, {}
+    for rate, heard in measured.items():
+        moments_s = arrivals.moments_s(len(heard), rate, plan.seed)
+        told = check.figures_of(check.foretold(times, moments_s, plan.arrival_frames))
+        real = check.figures_of(heard)
+        found[f"{rate:g}"] = {
+            name: {"foretold": told[name], "measured": real[name], "ratio": told[name] / real[name]}
+            for name in real
+        }
+    return found
+
+
+def holds(found: dict[str, dict[str, dict[str, float]]]) -> bool:
+    """Tell whether all that was foretold is near enough."""
+    ratios = [figure["ratio"] for rate in found.values() for figure in rate.values()]
+    return all(abs(ratio - 1) <= LARGEST_MISS for ratio in ratios)
+
+
+def ask(kinds: dict[str, Times], scope: Scope, progress: Progress) -> list[dict[str, Any]]:
+    """Return what each crowd needs of each kind of server."""
+    rows = []
+    with progress.stage("how many servers", len(kinds) * len(scope.crowds)) as step:
+        for name, times in kinds.items():
+            for crowd in scope.crowds:
+                demand = need.Demand(crowd, scope.streams.arrival_frames)
+                fleet = need.fewest(demand, times, scope.most_replicas)
+                row: dict[str, Any] = {"server": name, "listeners": crowd}
+                if fleet is not None:
+                    spoken = need.characters_per_s(demand, fleet.replicas)
+                    row |= asdict(fleet)
+                    row["millions_of_characters_per_hour"] = spoken * 3600 / 1e6
+                rows.append(row)
+                step()
+    return rows
+
+
+async def _known(target: Target, scope: Scope) -> tuple[list[Heard], list[list[Heard]]]:
+    """Return those who asked one after the other, and rounds of those who asked at once."""
+    plan = scope.streams
+    async with client(target, plan.answer_limit_s) as http:
+
+        async def one(seed: int) -> Heard:
+            return await listen(http, target, seed=seed, frames=plan.frames)
+
+        alone = [await one(seed) for seed in range(scope.alone)]
+        rounds = []
+        for number in range(1, scope.rounds + 1):
+            seeds = range(1000 * number, 1000 * number + scope.at_once)
+            rounds.append(list(await asyncio.gather(*map(one, seeds))))
+    return alone[1:], rounds  # the first has loaded the model
+
+
+def _total_s(heard: list[Heard]) -> float:
+    return statistics.median(one.total_s for one in heard)
+
+
+def _tiny(folder: Path) -> Path:
+    from benchmarks.offline.checkpoint import tiny
+
+    return tiny(folder)
+
+
+def _tables(result: dict[str, Any]) -> list[Table]:
+    told = Table("requests/s", "figure", "foretold", "measured", "ratio", title="Is it right?")
+    for rate, figures in result["check"].items():
+        for name, it in figures.items():
+            told.add_row(
+                rate, name, *(f"{it[key]:.3g}" for key in ("foretold", "measured", "ratio"))
+            )
+    needs = Table("server", "listeners", "servers", "first audio p95, ms", title="What is needed")
+    for row in result["needs"]:
+        found = "replicas" in row
+        servers = str(row["replicas"]) if found else "-"
+        first = f"{1000 * row['first_audio_p95_s']:.0f}" if found else "-"
+        needs.add_row(row["server"], str(row["listeners"]), servers, first)
+    return [told, needs]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="does it all work?")
+    parser.add_argument("--model", metavar="FOLDER", help="checkpoint; else a tiny random one")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="where to write the result")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
