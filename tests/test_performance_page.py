@@ -1,4 +1,4 @@
-"""docs/performance.md is what the newest results say, and so are its plots."""
+"""The documentation's tables and plots are what the newest results say."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from benchmarks.page import plots
+from benchmarks.page import capacity, plots
 from benchmarks.page.filled import filled
-from benchmarks.page.results import KINDS, newest
+from benchmarks.page.results import KINDS, newest, newest_file
+from benchmarks.page.tables import all_tables
 
 DOCS = Path(__file__).parent.parent / "docs"
 AGAIN = "run: python -m benchmarks.page"
@@ -17,13 +18,18 @@ AGAIN = "run: python -m benchmarks.page"
 
 def test_the_tables_are_current() -> None:
     page = (DOCS / "performance.md").read_text()
-    assert page == filled(page, {kind: newest(kind) for kind in KINDS}), AGAIN
+    assert page == filled(page, all_tables({kind: newest(kind) for kind in KINDS})), AGAIN
+
+
+def test_the_tables_of_capacity_are_current() -> None:
+    page = (DOCS / "capacity.md").read_text()
+    assert page == filled(page, capacity.all_tables(newest_file("capacity"))), AGAIN
 
 
 def test_a_place_that_is_missing_is_noticed() -> None:
     page = (DOCS / "performance.md").read_text().replace("<!-- cold -->", "")
     with pytest.raises(ValueError, match="0 places for the table cold"):
-        filled(page, {kind: newest(kind) for kind in KINDS})
+        filled(page, all_tables({kind: newest(kind) for kind in KINDS}))
 
 
 def test_the_plots_are_current() -> None:

@@ -39,6 +39,9 @@ LARGEST_MISS = 0.15
 """So far what was foretold may be from what was measured, for a word about anything else."""
 
 
+_STREAMS = Plan(rates=(1, 2, 3), arrivals_s=20.0, fewest=40)
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """How much is measured and asked. `rates`: requests a second, each foretold and measured."""
@@ -48,7 +51,7 @@ class Scope:
     alone: int = 12
     rounds: int = 5
     at_once: int = 4
-    streams: Plan = Plan(rates=(1, 2, 3), arrivals_s=20.0, fewest=40)
+    streams: Plan = _STREAMS
     crowds: tuple[int, ...] = (1, 4, 10, 100, 1000)
     most_replicas: int = 4000
 
@@ -60,8 +63,8 @@ QUICK = Scope(
     rounds=1,
     at_once=2,
     streams=Plan(frames=20, rates=(2,), arrivals_s=1.0, fewest=4, arrival_frames=10),
-    crowds=(1, 4),
-    most_replicas=8,
+    crowds=(1, 2),
+    most_replicas=2,
 )
 
 

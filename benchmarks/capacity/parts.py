@@ -95,6 +95,7 @@ def _take(batch: Batch, text: PromptText, counts: list[int], repeats: int) -> Ti
     one = enter(0)  # from now on the prompt's beginning is known, as in a server that has spoken
     batch.prefill([(one, one.rows_left)])
     batch.leave(one)
+    rows = _SPLIT
     entered, calls, wholes = [], [], []
     for number in range(repeats + _WARM_UP):
         took_s, one = _timed(partial(enter, number))

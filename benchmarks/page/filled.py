@@ -5,21 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from benchmarks.page.tables import all_tables
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmarks.page.results import Result
 
-
-def filled(page: str, results: Mapping[str, Result]) -> str:
-    """Return a page with every table as the results have it.
+def filled(page: str, tables: Mapping[str, str]) -> str:
+    """Return a page with every table in its place, which has the table's name.
 
     Raises:
         ValueError: the page has no place for a table.
     """
-    for name, table in all_tables(results).items():
+    for name, table in tables.items():
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         page, count = place.subn(lambda found, table=table: f"{found[1]}{table}{found[2]}", page)
         if count != 1:

@@ -30,8 +30,18 @@ def newest(kind: str, folder: Path = FOLDER) -> Result:
     Raises:
         FileNotFoundError: there is none.
     """
+    found = newest_file(kind, folder)
+    about = json.loads(found.read_text())
+    return Result(found.name, about, about.pop("figures"))
+
+
+def newest_file(kind: str, folder: Path = FOLDER) -> Path:
+    """Return the file of the newest result of a kind.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
     found = sorted(folder.glob(f"{kind}-*.json"))
     if not found:
         raise FileNotFoundError(f"There is no {kind}-*.json in {folder}: run that benchmark first.")
-    about = json.loads(found[-1].read_text())
-    return Result(found[-1].name, about, about.pop("figures"))
+    return found[-1]

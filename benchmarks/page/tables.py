@@ -75,7 +75,7 @@ def runs(results: Mapping[str, Result]) -> str:
         commit = f"`{(about['commit'] or '?')[:9]}`{changed}"
         load = machine["load_average"][0]
         rows.append((name, about["taken_at"][:10], commit, where, about["python"], f"{load:g}"))
-    return _table(("result", "taken", "commit", "machine", "Python", "load before"), rows)
+    return markdown(("result", "taken", "commit", "machine", "Python", "load before"), rows)
 
 
 def together(result: Result) -> str:
@@ -86,7 +86,7 @@ def together(result: Result) -> str:
         high_value = result.value(name, high)
         shown = "" if high_value is None else f"{_shown(high_value, unit)} ({high})"
         rows.append((_named(label, result), _shown(result.value(name, middle), unit), shown))
-    return _table(("", "median", "p95 or max"), rows)
+    return markdown(("", "median", "p95 or max"), rows)
 
 
 def deadlines(result: Result) -> str:
@@ -104,7 +104,7 @@ def deadlines(result: Result) -> str:
             )
         )
     heads = ("", "answers", "late chunks, worst answer", "smallest lead, median", "smallest of all")
-    return _table(heads, rows)
+    return markdown(heads, rows)
 
 
 def arrivals(result: Result) -> str:
@@ -136,14 +136,14 @@ def arrivals(result: Result) -> str:
         f"\nHeld: **{held:g} requests a second**, the most at which the first audio of 19 of 20 "
         f"came within {limit:g} ms, nobody heard a gap and nobody was refused.\n"
     )
-    return _table(heads, rows) + says
+    return markdown(heads, rows) + says
 
 
 def peers(result: Result) -> str:
     """Return of which other servers this says nothing, and why."""
     taken = result.about["peers"]
     rows = [(name, _yes(it["taken"]), it["reason"]) for name, it in taken.items()]
-    return _table(("peer", "measured", "why not"), rows)
+    return markdown(("peer", "measured", "why not"), rows)
 
 
 def cold(result: Result) -> str:
@@ -154,7 +154,7 @@ def cold(result: Result) -> str:
         first = _shown(result.value(f"{name}.first_audio"), "ms")
         parts = [_shown(result.value(f"{name}.{stage}"), "ms") for stage in stages]
         rows.append((label, first, *parts))
-    return _table(("", "first audio", *(stage_label(stage) for stage in stages)), rows)
+    return markdown(("", "first audio", *(stage_label(stage) for stage in stages)), rows)
 
 
 def cold_cases(result: Result) -> list[tuple[str, str]]:
@@ -193,7 +193,7 @@ def offline(result: Result) -> str:
         unit = figure["unit"]
         sides = [_shown(figure[side]["median"], unit) for side in ("ours", "official")]
         rows.append((f"`{name}`", *sides, _number(figure["ratio"]["median"])))
-    return _table(("figure", "vivavoce", "qwen-tts 0.1.1", "ratio"), rows)
+    return markdown(("figure", "vivavoce", "qwen-tts 0.1.1", "ratio"), rows)
 
 
 def _named(label: str, result: Result) -> str:
@@ -201,7 +201,8 @@ def _named(label: str, result: Result) -> str:
     return label.format(count=count, others=count - 1)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
