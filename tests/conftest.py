@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from proxy import haproxy
 from scripted import Script
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
     try:
         assert listening.wait(START_TIMEOUT_S), "the server did not start in time"
         assert server.url, f"the server ended: {server.log}"
-        yield server
+        with _proxied(server):
+            yield server
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -102,6 +104,19 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
             reader.join()
         process.stdout.close()
         process.stderr.close()
+
+
+@contextmanager
+def _proxied(server: Server) -> Iterator[None]:
+    """With VIVAVOCE_TEST_PROXY=haproxy, have all that tests ask of a server go through one."""
+    kind = os.environ.get("VIVAVOCE_TEST_PROXY")
+    if not kind:
+        yield
+        return
+    assert kind == "haproxy", f"VIVAVOCE_TEST_PROXY={kind}: there is only haproxy"
+    with haproxy(server.url) as proxy:
+        server.url = proxy.url
+        yield
 
 
 @pytest.fixture(scope="session")
