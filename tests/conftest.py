@@ -106,6 +106,14 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
         process.stderr.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("VIVAVOCE_TEST_PROXY"):
+        skip = pytest.mark.skip(reason="is about the server's own connections")
+        for item in items:
+            if item.get_closest_marker("direct"):
+                item.add_marker(skip)
+
+
 @contextmanager
 def _proxied(server: Server) -> Iterator[None]:
     """With VIVAVOCE_TEST_PROXY=haproxy, have all that tests ask of a server go through one."""

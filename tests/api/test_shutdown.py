@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from conftest import Server
 
+pytestmark = pytest.mark.direct
+
 PROMPTLY_S = 10
 """Even on a machine out of breath. What would have to be waited for takes far longer."""
 
