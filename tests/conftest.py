@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from proxy import haproxy
+from benchmarks.scale.haproxy import haproxy
 from scripted import Script
 
 if TYPE_CHECKING:

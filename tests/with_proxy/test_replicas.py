@@ -30,7 +30,7 @@ from clients import (
 from conftest import Server, running_server
 from decoding import decode
 from expected import TEXT, fake_pcm
-from proxy import Proxy, haproxy
+from benchmarks.scale.haproxy import Proxy, haproxy
 from workers import has_ended
 
 if TYPE_CHECKING:

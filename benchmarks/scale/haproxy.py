@@ -1,4 +1,4 @@
-"""HAProxy, as `deploy/proxy` ships it, before servers of a test."""
+"""HAProxy, as `deploy/proxy` ships it, before servers of a benchmark or a test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONFIGURATION = Path(__file__).parent.parent / "deploy/proxy/haproxy.cfg"
+CONFIGURATION = Path(__file__).parents[2] / "deploy/proxy/haproxy.cfg"
 
 
 @dataclass
@@ -49,7 +49,7 @@ def program() -> str:
 
 @contextmanager
 def haproxy(*servers: str, **env: str) -> Iterator[Proxy]:
-    """Run the shipped file before these servers (their URLs). Only its environment is ours."""
+    """Run the shipped file before these servers (their URLs). The configuration is as shipped: ports come by its environment."""
     with _door() as front, _door() as metrics:
         replicas = {
             f"VIVAVOCE_REPLICA_{number}": url.removeprefix("http://")
