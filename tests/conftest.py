@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-
 from benchmarks.scale.haproxy import haproxy
+
 from scripted import Script
 
 if TYPE_CHECKING:

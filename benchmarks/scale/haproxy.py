@@ -49,7 +49,10 @@ def program() -> str:
 
 @contextmanager
 def haproxy(*servers: str, **env: str) -> Iterator[Proxy]:
-    """Run the shipped file before these servers (their URLs). The configuration is as shipped: ports come by its environment."""
+    """Run the shipped file before these servers (their URLs).
+
+    It is as shipped: ports come by its environment, as do other values that `env` gives.
+    """
     with _door() as front, _door() as metrics:
         replicas = {
             f"VIVAVOCE_REPLICA_{number}": url.removeprefix("http://")
@@ -81,7 +84,7 @@ def haproxy(*servers: str, **env: str) -> Iterator[Proxy]:
 
 
 def _door() -> socket.socket:
-    """Return a socket that listens on a free port, to be handed over; so nobody else can take it."""
+    """Return a socket that listens on a free port; handed over, nobody else can take it."""
     return socket.create_server(("127.0.0.1", 0), backlog=1024)
 
 

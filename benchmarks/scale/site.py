@@ -96,7 +96,8 @@ def _end(name: str, number: signal.Signals, plan: Plan, figures: Figures) -> Non
     with ExitStack() as stack:
         settings = {"SHUTDOWN_DELAY": "3"}
         one, two = (
-            stack.enter_context(server.vivavoce("fake", PORT=str(port), **settings)) for port in ports
+            stack.enter_context(server.vivavoce("fake", PORT=str(port), **settings))
+            for port in ports
         )
         proxy = stack.enter_context(haproxy(one.url, two.url))
         pool = stack.enter_context(ThreadPoolExecutor(plan.clients + plan.streams))

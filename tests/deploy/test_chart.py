@@ -41,7 +41,12 @@ VALUES: dict[str, dict[str, Any]] = {
         "models": {"enabled": True, "storageClass": "nfs", "tokenSecret": "hub"},
         "sharedCache": {"existingSecret": "valkey"},
         "service": {"type": "LoadBalancer", "annotations": {"a": "b"}},
-        "ingress": {"enabled": True, "controller": "none", "hosts": ["a.b"], "annotations": {"c": "d"}},
+        "ingress": {
+            "enabled": True,
+            "controller": "none",
+            "hosts": ["a.b"],
+            "annotations": {"c": "d"},
+        },
         "scaling": {"kind": "keda", "prometheus": {"serverAddress": "http://prometheus:9090"}},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "networkPolicy": {"enabled": True},
@@ -145,8 +150,8 @@ def test_a_pod_has_time_to_finish_and_may_do_little(values: dict[str, Any]) -> N
     assert mounted == {volume["name"] for volume in spec["volumes"]}
 
 
-def test_a_pod_gets_no_requests_before_the_endpoints_can_have_forgotten_it() -> None:
-    """Readiness is noticed well within the time for which a pod that leaves still takes requests."""
+def test_a_pod_that_leaves_takes_requests_until_that_is_known() -> None:
+    """It is noticed within the time for which a pod that leaves still takes requests."""
     (container,) = pod({})["containers"]
     probe = container["readinessProbe"]
     noticed_s = probe["failureThreshold"] * (probe["periodSeconds"] + probe["timeoutSeconds"])

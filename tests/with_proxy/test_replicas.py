@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import httpx
 import openai
 import pytest
+from benchmarks.scale.haproxy import Proxy, haproxy
 
 from clients import (
-    SPEECH,
     Listener,
     active,
     at_once,
@@ -30,7 +30,6 @@ from clients import (
 from conftest import Server, running_server
 from decoding import decode
 from expected import TEXT, fake_pcm
-from benchmarks.scale.haproxy import Proxy, haproxy
 from workers import has_ended
 
 if TYPE_CHECKING:
@@ -164,13 +163,9 @@ def test_with_no_server_it_says_so_in_the_same_shape(tmp_path: Path) -> None:
 
 def test_a_killed_servers_answers_are_lost_and_not_made_twice(tmp_path: Path, gate: Path) -> None:
     with replicas(tmp_path) as site, ExitStack() as stack:
-        started = [
-            stack.enter_context(Listener(site, held(gate, seed=seed))) for seed in range(4)
-        ]
+        started = [stack.enter_context(Listener(site, held(gate, seed=seed))) for seed in range(4)]
         assert all(listener.answer().status == 200 for listener in started)
-        waiting = [
-            stack.enter_context(Listener(site, held(gate, 0, seed=seed))) for seed in (8, 9)
-        ]
+        waiting = [stack.enter_context(Listener(site, held(gate, 0, seed=seed))) for seed in (8, 9)]
         until(lambda: busy(site) == [3, 3])
         lost, left = site.servers
         site.kill(lost)
@@ -260,4 +255,6 @@ def test_real_speech_comes_through_both(tmp_path: Path) -> None:
             pass
         for answer in asked:
             assert len(decode(answer.result().content, "mp3")) > 10_000
-        assert all(counted(s, 'speech_total{model="hibari-heart",outcome="spoken"}') for s in site.servers)
+        assert all(
+            counted(s, 'speech_total{model="hibari-heart",outcome="spoken"}') for s in site.servers
+        )

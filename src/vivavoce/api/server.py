@@ -54,8 +54,9 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM and `shutdown_delay_s` more, then let running answers finish.
 
-    They have `shutdown_timeout_s`; a second signal ends them at once. A connection whose request has not begun after
-    `client_timeout_s` is closed, as is one to be closed whose client takes nothing for so long.
+    They have `shutdown_timeout_s`; a second signal ends them at once. A connection whose request
+    has not begun after `client_timeout_s` is closed, as is one to be closed whose client takes
+    nothing for so long.
     """
     config = uvicorn.Config(
         app,
