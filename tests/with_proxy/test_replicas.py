@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 import httpx
 import openai
 import pytest
+import redis
 from benchmarks.scale.haproxy import Proxy, haproxy
+from fakeredis import TcpFakeServer
 
 from clients import (
     Listener,
@@ -122,6 +125,30 @@ def test_a_voice_saved_by_one_is_spoken_by_the_other(site: Site) -> None:
     assert {error(speak(server, voice=voice))["code"] for server in site.servers} == {
         "voice_not_found"
     }
+
+
+def test_what_one_has_spoken_the_other_has_in_the_shared_cache(tmp_path: Path) -> None:
+    store = TcpFakeServer(("127.0.0.1", 0))
+    thread = threading.Thread(target=store.serve_forever, daemon=True)
+    thread.start()
+    port = store.server_address[1]
+    settings = {"AUDIO_CACHE_URL": f"redis://127.0.0.1:{port}/0", "AUDIO_CACHE_MAX": "8"}
+    try:
+        with (
+            replicas(tmp_path, **settings) as site,
+            redis.Redis(host="127.0.0.1", port=port, protocol=2) as looking,
+        ):
+            first, second = site.servers
+            made = speak(first)
+            assert made.headers["x-cache"] == "miss"
+            until(looking.dbsize)
+            kept = speak(second)
+            assert kept.headers["x-cache"] == "hit"
+            assert kept.content == made.content
+    finally:
+        store.shutdown()
+        store.server_close()
+        thread.join()
 
 
 def test_what_all_refuse_is_refused_as_a_server_would(tmp_path: Path, gate: Path) -> None:
