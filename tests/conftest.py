@@ -76,7 +76,7 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
 
     def read_output() -> None:
         for line in process.stdout:
-            if found := re.search(r"listening on (http://\S+)", line):
+            if found := re.search(r"listening on (\S+)", line):
                 server.url = found[1]
                 listening.set()
         listening.set()

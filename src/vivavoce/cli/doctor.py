@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from vivavoce import __version__, machine
-from vivavoce.api import server
+from vivavoce.api.sockets import listen
 from vivavoce.cli.player import find_player
 from vivavoce.engine.qwen3.checkpoint import clone_model, find
 from vivavoce.errors import EngineUnavailable, SettingsError
@@ -156,8 +156,10 @@ def _port() -> Finding:
         settings = load_settings()
     except SettingsError:
         return Finding(None, "port", "not checked, the settings come first")
+    if settings.uds:
+        return Finding(True, "port", f"none: it will listen at UDS={settings.uds}")
     try:
-        server.listen(settings.host, settings.port).close()
+        listen(settings.host, settings.port).close()
     except SettingsError as exc:
         return Finding(None, "port", exc.message)
     return Finding(True, "port", f"{settings.host}:{settings.port} is free")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -14,6 +15,8 @@ from vivavoce.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from vivavoce.settings import Settings
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is where to listen, not to ask
 _TIMEOUT_S = 600.0  # a voice that is made may have to wait for a model
@@ -27,12 +30,10 @@ class Server:
 
     def __init__(self, url: str | None, key: str | None) -> None:
         settings = load_settings()
+        self._uds = settings.uds if url is None else ""
+        self._trusted = settings.tls_cert_file if url is None else ""
         if url is None:
-            if not settings.port:
-                raise InvalidRequest("PORT is 0, so nobody knows it. Name the server: --server URL")
-            host = _ANYWHERE.get(settings.host, settings.host)
-            url = f"http://[{host}]" if ":" in host else f"http://{host}"
-            url += f":{settings.port}"
+            url = "http://localhost" if self._uds else _url(settings)
         self._url = url.rstrip("/").removesuffix("/v1")
         parts = urlsplit(self._url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -76,25 +77,50 @@ class Server:
     def _send(
         self, method: str, path: str, content: bytes, headers: dict[str, str]
     ) -> tuple[int, bytes]:
-        host, port = self._parts.hostname, self._parts.port
-        assert host is not None
-        if self._parts.scheme == "https":
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, port, timeout=_TIMEOUT_S, context=ssl.create_default_context()
-            )
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        connection = self._connection()
         try:
             connection.request(method, self._parts.path + path, content or None, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as exc:
             raise EngineUnavailable(
-                f"No server answers at {self._url} ({exc}). Start one with vivavoce serve, or name "
-                "it with --server URL."
+                f"No server answers at {self._uds or self._url} ({exc}). Start one with vivavoce "
+                "serve, or name it with --server URL."
             ) from None
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._parts.hostname, self._parts.port
+        assert host is not None
+        if self._uds:
+            return _UnixConnection(self._uds)
+        if self._parts.scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        context = ssl.create_default_context()
+        if self._trusted:  # by itself: who signed it may be known to nobody here
+            context.load_verify_locations(self._trusted)
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.connect(self._path)
+
+
+def _url(settings: Settings) -> str:
+    if not settings.port:
+        raise InvalidRequest("PORT is 0, so nobody knows it. Name the server: --server URL")
+    host = _ANYWHERE.get(settings.host, settings.host)
+    scheme = "https" if settings.tls_cert_file else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _form(fields: Mapping[str, Any], file: tuple[str, str, bytes]) -> tuple[str, bytes]:

@@ -1,0 +1,205 @@
+"""Where a server is reached besides a port over HTTP: a Unix domain socket, HTTPS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509 import load_der_x509_certificate
+from openai import OpenAI
+from websockets.sync.client import connect, unix_connect
+
+from clients import SPEECH, logged, order, until
+from conftest import running_server
+from expected import fake_pcm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Server
+
+LIVE = "/v1/audio/speech/ws"
+
+
+def voices(**env: str) -> subprocess.CompletedProcess[str]:
+    """Run the command that asks the server which the settings start."""
+    command = [sys.executable, "-m", "vivavoce", "voices", "export", "nobody"]
+    return subprocess.run(
+        command, env={**os.environ, **env}, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def refused(cwd: Path, **env: str) -> str:
+    """Return what a server says that does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "vivavoce", "serve"],
+        cwd=cwd,
+        env={**os.environ, "ENGINE": "fake", "PORT": "0", **env},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+# A path
+
+
+@pytest.fixture
+def path() -> Iterator[str]:
+    with TemporaryDirectory(prefix="d") as folder:  # pytest's own are too long for a socket
+        yield f"{folder}/http.sock"
+
+
+def test_a_path_is_listened_on_and_left_clean(path: str, tmp_path: Path) -> None:
+    with running_server(tmp_path, ENGINE="fake", UDS=path) as server:
+        assert server.url == f"unix:{path}"
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+        transport = httpx.HTTPTransport(uds=path)
+        with httpx.Client(transport=transport, base_url="http://localhost") as client:
+            assert client.post(SPEECH, json=order()).content == fake_pcm()
+        with unix_connect(path, f"ws://localhost{LIVE}") as live:
+            assert live.ping().wait(10)
+        assert "no saved voice 'nobody'" in voices(UDS=path).stderr
+        assert "answers" in refused(tmp_path, UDS=path)
+    assert not os.path.exists(path)
+
+
+def test_what_a_killed_server_left_is_replaced(path: str, tmp_path: Path) -> None:
+    with running_server(tmp_path, ENGINE="fake", UDS=path) as server:
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+    assert os.path.exists(path)
+    with running_server(tmp_path, ENGINE="fake", UDS=path):
+        transport = httpx.HTTPTransport(uds=path)
+        with httpx.Client(transport=transport, base_url="http://localhost") as client:
+            assert client.get("/ready").json()["ready"]
+
+
+def test_a_server_that_stops_late_leaves_its_successors_socket(path: str, tmp_path: Path) -> None:
+    with running_server(tmp_path, ENGINE="fake", UDS=path):
+        os.unlink(path)
+        with socket.socket(socket.AF_UNIX) as successor:
+            successor.bind(path)
+    assert os.path.exists(path)
+
+
+def test_a_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("of value")
+    assert "notes is a file that is no socket" in refused(tmp_path, UDS="notes")
+    assert (tmp_path / "notes").read_text() == "of value"
+
+
+def test_a_path_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    assert "UDS=nowhere/x.sock" in refused(tmp_path, UDS="nowhere/x.sock")
+    assert "short path" in refused(tmp_path, UDS="long" * 40)
+
+
+# HTTPS
+
+
+class Signed:
+    """A folder with a certificate for this machine, from an authority of this test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._authority = trustme.CA()
+        self.cert, self.key = folder / "cert.pem", folder / "key.pem"
+        self.renew()
+
+    def renew(self, *, key: bool = True) -> None:
+        """Write another certificate, as a renewal does; `key` false: its key comes later."""
+        issued = self._authority.issue_cert("localhost", "127.0.0.1")
+        chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
+        for path, content in ((self.key, issued.private_key_pem.bytes()), (self.cert, chain)):
+            if key or path == self.cert:
+                part = path.with_suffix(".part")
+                part.write_bytes(content)
+                part.replace(path)
+
+    @property
+    def trusting(self) -> ssl.SSLContext:
+        """What a client trusts."""
+        context = ssl.create_default_context()
+        self._authority.configure_trust(context)
+        return context
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"TLS_CERT_FILE": str(self.cert), "TLS_KEY_FILE": str(self.key)}
+
+    def shown(self, server: Server) -> int:
+        """Return the serial number of the certificate that a new connection is shown."""
+        url = httpx.URL(server.url)
+        with (
+            socket.create_connection((url.host, url.port), timeout=10) as plain,
+            self.trusting.wrap_socket(plain, server_hostname="localhost") as connection,
+        ):
+            return load_der_x509_certificate(connection.getpeercert(True)).serial_number
+
+
+@pytest.fixture
+def signed(tmp_path: Path) -> Signed:
+    return Signed(tmp_path)
+
+
+def test_https(signed: Signed, tmp_path: Path) -> None:
+    with running_server(tmp_path, ENGINE="fake", **signed.env) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        trusting = httpx.Client(verify=signed.trusting)
+        with OpenAI(base_url=f"{server.url}/v1", api_key="none", http_client=trusting) as client:
+            body = order()
+            extra = {"seed": body.pop("seed"), "instructions": body.pop("instructions")}
+            answer = client.audio.speech.create(model="tts-1", extra_body=extra, **body)
+            assert answer.read() == fake_pcm()
+        with connect(f"{server.url.replace('https', 'wss')}{LIVE}", ssl=signed.trusting) as live:
+            assert live.ping().wait(10)
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(f"{server.url}/health")
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{server.url.replace('https', 'http')}/health")
+        host, port = httpx.URL(server.url).host, str(httpx.URL(server.url).port)
+        assert "no saved voice 'nobody'" in voices(HOST=host, PORT=port, **signed.env).stderr
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(signed: Signed, tmp_path: Path) -> None:
+    with running_server(tmp_path, ENGINE="fake", **signed.env) as server:
+        first = signed.shown(server)
+        with httpx.Client(base_url=server.url, verify=signed.trusting) as open_before:
+            open_before.get("/health")
+            signed.renew(key=False)
+            until(lambda: logged(server, "certificate not renewed"))
+            assert signed.shown(server) == first  # half a renewal is none
+            signed.renew()
+            until(lambda: signed.shown(server) != first)
+            assert open_before.get("/ready").json()["ready"]
+
+
+def test_files_that_are_no_certificate_and_key_are_refused(signed: Signed, tmp_path: Path) -> None:
+    assert "TLS_KEY_FILE=none.pem" in refused(tmp_path, **signed.env | {"TLS_KEY_FILE": "none.pem"})
+    assert "TLS_CERT_FILE is not" in refused(tmp_path, TLS_KEY_FILE=str(signed.key))
+    assert "UDS and TLS_CERT_FILE" in refused(tmp_path, UDS="x.sock", **signed.env)
+    signed.renew(key=False)
+    assert "are no certificate and its key" in refused(tmp_path, **signed.env)
+    key = serialization.load_pem_private_key(signed.key.read_bytes(), None)
+    closed = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    signed.key.write_bytes(closed)
+    assert "has a password" in refused(tmp_path, **signed.env)
