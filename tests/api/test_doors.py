@@ -21,9 +21,12 @@ from cryptography.x509 import load_der_x509_certificate
 from openai import OpenAI
 from websockets.sync.client import connect, unix_connect
 
-from clients import SPEECH, logged, order, until
+from clients import logged, order, until
 from conftest import running_server
 from expected import fake_pcm
+from vivavoce.cli.certificate import read_certificate
+from vivavoce.errors import SettingsError
+from vivavoce.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +36,25 @@ if TYPE_CHECKING:
 LIVE = "/v1/audio/speech/ws"
 
 
-def voices(**env: str) -> subprocess.CompletedProcess[str]:
-    """Run the command that asks the server which the settings start."""
-    command = [sys.executable, "-m", "vivavoce", "voices", "export", "nobody"]
-    return subprocess.run(
-        command, env={**os.environ, **env}, capture_output=True, text=True, timeout=30, check=False
+def told(*command: str, **env: str) -> str:
+    """Return what a command says with these settings."""
+    done = subprocess.run(
+        [sys.executable, "-m", "vivavoce", *command],
+        env={**os.environ, "ENGINE": "fake", **env},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
+    return done.stdout + done.stderr
+
+
+def spoken(url: str, transport: httpx.Client) -> bytes:
+    """Return what OpenAI's own client gets."""
+    body = order()
+    extra = {"seed": body.pop("seed"), "instructions": body.pop("instructions")}
+    with OpenAI(base_url=f"{url}/v1", api_key="none", http_client=transport) as client:
+        return client.audio.speech.create(model="tts-1", extra_body=extra, **body).read()
 
 
 def refused(cwd: Path, **env: str) -> str:
@@ -71,12 +87,16 @@ def test_a_path_is_listened_on_and_left_clean(path: str, tmp_path: Path) -> None
         assert server.url == f"unix:{path}"
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
         transport = httpx.HTTPTransport(uds=path)
-        with httpx.Client(transport=transport, base_url="http://localhost") as client:
-            assert client.post(SPEECH, json=order()).content == fake_pcm()
+        assert spoken("http://localhost", httpx.Client(transport=transport)) == fake_pcm()
         with unix_connect(path, f"ws://localhost{LIVE}") as live:
             assert live.ping().wait(10)
-        assert "no saved voice 'nobody'" in voices(UDS=path).stderr
-        assert "answers" in refused(tmp_path, UDS=path)
+        assert told("ready", UDS=path) == "ready\n"
+        assert f"A server answers at UDS={path}" in refused(tmp_path, UDS=path)
+    assert not os.path.exists(path)
+    assert f"No server answers at {path}" in told("ready", UDS=path)
+    report = told("doctor", UDS=path, TLS_CERT_FILE="cert.pem")
+    assert f"UDS={path} is free" in report
+    assert "no   certificate: UDS and TLS_CERT_FILE are both set" in report
     assert not os.path.exists(path)
 
 
@@ -117,13 +137,14 @@ class Signed:
     """A folder with a certificate for this machine, from an authority of this test."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self._authority = trustme.CA()
         self.cert, self.key = folder / "cert.pem", folder / "key.pem"
         self.renew()
 
     def renew(self, *, key: bool = True) -> None:
         """Write another certificate, as a renewal does; `key` false: its key comes later."""
-        issued = self._authority.issue_cert("localhost", "127.0.0.1")
+        issued = self._authority.issue_cert("localhost")
         chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
         for path, content in ((self.key, issued.private_key_pem.bytes()), (self.cert, chain)):
             if key or path == self.cert:
@@ -160,26 +181,25 @@ def signed(tmp_path: Path) -> Signed:
 def test_https(signed: Signed, tmp_path: Path) -> None:
     with running_server(tmp_path, ENGINE="fake", **signed.env) as server:
         assert server.url.startswith("https://127.0.0.1:")
-        trusting = httpx.Client(verify=signed.trusting)
-        with OpenAI(base_url=f"{server.url}/v1", api_key="none", http_client=trusting) as client:
-            body = order()
-            extra = {"seed": body.pop("seed"), "instructions": body.pop("instructions")}
-            answer = client.audio.speech.create(model="tts-1", extra_body=extra, **body)
-            assert answer.read() == fake_pcm()
-        with connect(f"{server.url.replace('https', 'wss')}{LIVE}", ssl=signed.trusting) as live:
+        url, port = server.url.replace("127.0.0.1", "localhost"), server.url.rpartition(":")[2]
+        assert spoken(url, httpx.Client(verify=signed.trusting)) == fake_pcm()
+        with connect(f"{url.replace('https', 'wss')}{LIVE}", ssl=signed.trusting) as live:
             assert live.ping().wait(10)
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            httpx.get(f"{server.url}/health")
+            httpx.get(f"{url}/health")
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"{server.url.replace('https', 'http')}/health")
-        host, port = httpx.URL(server.url).host, str(httpx.URL(server.url).port)
-        assert "no saved voice 'nobody'" in voices(HOST=host, PORT=port, **signed.env).stderr
+            httpx.get(f"{url.replace('https', 'http')}/health")
+        # The command trusts the settings' own certificate, by whatever name, and no other.
+        assert told("ready", PORT=port, **signed.env) == "ready\n"
+        other = Signed(tmp_path / "other")
+        assert "VERIFY_FAILED" in told("ready", PORT=port, **other.env)
 
 
 def test_a_renewed_certificate_is_shown_without_a_restart(signed: Signed, tmp_path: Path) -> None:
     with running_server(tmp_path, ENGINE="fake", **signed.env) as server:
         first = signed.shown(server)
-        with httpx.Client(base_url=server.url, verify=signed.trusting) as open_before:
+        url = server.url.replace("127.0.0.1", "localhost")
+        with httpx.Client(base_url=url, verify=signed.trusting) as open_before:
             open_before.get("/health")
             signed.renew(key=False)
             until(lambda: logged(server, "certificate not renewed"))
@@ -189,12 +209,21 @@ def test_a_renewed_certificate_is_shown_without_a_restart(signed: Signed, tmp_pa
             assert open_before.get("/ready").json()["ready"]
 
 
+def reason(signed: Signed, **settings: str) -> str:
+    """Return why these settings have no certificate."""
+    files = {"tls_cert_file": str(signed.cert), "tls_key_file": str(signed.key)}
+    with pytest.raises(SettingsError) as refusal:
+        read_certificate(load_settings(**files | settings))
+    return refusal.value.message
+
+
 def test_files_that_are_no_certificate_and_key_are_refused(signed: Signed, tmp_path: Path) -> None:
     assert "TLS_KEY_FILE=none.pem" in refused(tmp_path, **signed.env | {"TLS_KEY_FILE": "none.pem"})
-    assert "TLS_CERT_FILE is not" in refused(tmp_path, TLS_KEY_FILE=str(signed.key))
-    assert "UDS and TLS_CERT_FILE" in refused(tmp_path, UDS="x.sock", **signed.env)
+    assert "TLS_CERT_FILE is not" in reason(signed, tls_cert_file="")
+    assert "are no certificate and its key" in reason(signed, tls_key_file="")
+    assert "UDS and TLS_CERT_FILE" in reason(signed, uds="x.sock")
     signed.renew(key=False)
-    assert "are no certificate and its key" in refused(tmp_path, **signed.env)
+    assert "KEY_VALUES_MISMATCH" in reason(signed)
     key = serialization.load_pem_private_key(signed.key.read_bytes(), None)
     closed = key.private_bytes(
         serialization.Encoding.PEM,
@@ -202,4 +231,4 @@ def test_files_that_are_no_certificate_and_key_are_refused(signed: Signed, tmp_p
         serialization.BestAvailableEncryption(b"secret"),
     )
     signed.key.write_bytes(closed)
-    assert "has a password" in refused(tmp_path, **signed.env)
+    assert "has a password" in reason(signed)

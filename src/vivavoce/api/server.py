@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from vivavoce.api.sockets import clear_away
 
@@ -56,7 +56,7 @@ def run(
     """
     config = uvicorn.Config(
         app,
-        loop="uvloop",
+        loop="auto",  # as is the protocol: uvloop and httptools where they are installed
         http=type("Protocol", (_ImpatientProtocol,), {"client_timeout_s": limits.client_s}),
         ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
         lifespan="on",
@@ -120,7 +120,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-class _ImpatientProtocol(HttpToolsProtocol):
+class _ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """uvicorn's HTTP protocol, but for requests that never come to their end.
 
     uvicorn itself waits for ever: for a head, for the rest of a body whose request was answered
@@ -135,9 +135,7 @@ class _ImpatientProtocol(HttpToolsProtocol):
     _unsent_bytes = 0
     _stuck_since_s = 0.0
 
-    def connection_made(  # type: ignore[override]
-        self, transport: asyncio.Transport
-    ) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._begin_to_wait()
 
@@ -181,5 +179,5 @@ class _ImpatientProtocol(HttpToolsProtocol):
             self._timer.cancel()
 
     def _give_up(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
+        if self.cycle is None or self.cycle.response_complete:
             self.transport.close()

@@ -70,9 +70,12 @@ def _make_way(path: str) -> None:
     if not stat.S_ISSOCK(mode):
         raise SettingsError(f"UDS={path} is a file that is no socket. Choose another path.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.setblocking(False)  # a server whose callers queue is one, too
         try:
             caller.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
             return
+        except BlockingIOError:
+            pass
     raise SettingsError(f"A server answers at UDS={path} already. Choose another path.")

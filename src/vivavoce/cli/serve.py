@@ -11,9 +11,8 @@ import typer
 from vivavoce import allocator, log
 from vivavoce.api import server
 from vivavoce.api.sockets import listen, listen_at
-from vivavoce.api.tls import Certificate
+from vivavoce.cli.certificate import read_certificate
 from vivavoce.engine.qwen3.checkpoint import find
-from vivavoce.errors import SettingsError
 from vivavoce.factory import build_app, build_service, build_wyoming, choose_engine
 from vivavoce.log_writer import LineWriter
 from vivavoce.settings import Settings, load_settings
@@ -31,7 +30,7 @@ def run(host: str | None, port: int | None) -> None:
     allocator.use_one_arena()
     settings = load_settings(host=host, port=port)
     log.configure(settings.log_level, settings.log_format, LineWriter(sys.stderr.fileno()))
-    certificate = _certificate(settings)
+    certificate = read_certificate(settings)
     listener = listen_at(settings.uds) if settings.uds else listen(settings.host, settings.port)
 
     def on_listening() -> None:
@@ -64,19 +63,6 @@ def run(host: str | None, port: int | None) -> None:
         on_listening=on_listening,
         on_stopping=on_stopping,
     )
-
-
-def _certificate(settings: Settings) -> Certificate | None:
-    if settings.tls_cert_file and settings.uds:
-        raise SettingsError(
-            "UDS and TLS_CERT_FILE are both set, but what stays on this machine is not encrypted. "
-            "Unset one of them."
-        )
-    if settings.tls_key_file and not settings.tls_cert_file:
-        raise SettingsError("TLS_KEY_FILE is set, but TLS_CERT_FILE is not: name the certificate.")
-    if not settings.tls_cert_file:
-        return None
-    return Certificate(settings.tls_cert_file, settings.tls_key_file)
 
 
 def _where(listener: socket.socket, *, secure: bool) -> tuple[str, str]:

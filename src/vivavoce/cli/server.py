@@ -7,6 +7,7 @@ import json
 import secrets
 import socket
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is where to listen, not to ask
 _TIMEOUT_S = 600.0  # a voice that is made may have to wait for a model
+_PROBE_TIMEOUT_S = 5.0
+_PEM_BEGIN, _PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 class Server:
@@ -74,10 +77,29 @@ class Server:
         found: dict[str, Any] = self.json("GET", f"/audio/voices/{quote(name, safe='')}")
         return found
 
+    def unready(self) -> str | None:
+        """Return why a request would not be served now; None if it would. Not asked for long.
+
+        Raises:
+            VivavoceError: there is no server.
+        """
+        status, answer = self._send("GET", "/ready", b"", {}, _PROBE_TIMEOUT_S)
+        if status < 400:
+            return None
+        try:
+            return str(json.loads(answer)["reason"])
+        except (ValueError, KeyError, TypeError):
+            return _told(status, answer)
+
     def _send(
-        self, method: str, path: str, content: bytes, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        content: bytes,
+        headers: dict[str, str],
+        timeout_s: float = _TIMEOUT_S,
     ) -> tuple[int, bytes]:
-        connection = self._connection()
+        connection = self._connection(timeout_s)
         try:
             connection.request(method, self._parts.path + path, content or None, headers)
             answer = connection.getresponse()
@@ -90,29 +112,44 @@ class Server:
         finally:
             connection.close()
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         host, port = self._parts.hostname, self._parts.port
         assert host is not None
         if self._uds:
-            return _UnixConnection(self._uds)
+            return _UnixConnection(self._uds, timeout_s)
         if self._parts.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
-        context = ssl.create_default_context()
-        if self._trusted:  # by itself: who signed it may be known to nobody here
-            context.load_verify_locations(self._trusted)
-            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
+            return http.client.HTTPConnection(host, port, timeout=timeout_s)
+        context = _trusting(self._trusted) if self._trusted else ssl.create_default_context()
+        return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+def _trusting(cert_file: str) -> ssl.SSLContext:
+    """Return what trusts the first certificate of that file, and nothing else.
+
+    It is this machine's own: made out to another name than the one it is asked by here, and perhaps
+    signed by somebody whom nobody here knows.
+    """
+    try:
+        _, begin, rest = Path(cert_file).read_text(encoding="ascii").partition(_PEM_BEGIN)
+        certificate = ssl.PEM_cert_to_DER_cert(begin + rest[: rest.index(_PEM_END)] + _PEM_END)
+    except (OSError, ValueError) as exc:
+        raise EngineUnavailable(f"Cannot read TLS_CERT_FILE={cert_file} ({exc}).") from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=certificate)
+    return context
 
 
 def _url(settings: Settings) -> str:
