@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 LIVE = "/v1/audio/speech/ws"
 
 
-def told(*command: str, **env: str) -> str:
-    """Return what a command says with these settings."""
+def ready(**env: str) -> str:
+    """Return what the command for health checks says of the server of these settings."""
     done = subprocess.run(
-        [sys.executable, "-m", "vivavoce", *command],
+        [sys.executable, "-m", "vivavoce", "ready"],
         env={**os.environ, "ENGINE": "fake", **env},
         capture_output=True,
         text=True,
@@ -90,14 +90,10 @@ def test_a_path_is_listened_on_and_left_clean(path: str, tmp_path: Path) -> None
         assert spoken("http://localhost", httpx.Client(transport=transport)) == fake_pcm()
         with unix_connect(path, f"ws://localhost{LIVE}") as live:
             assert live.ping().wait(10)
-        assert told("ready", UDS=path) == "ready\n"
+        assert ready(UDS=path) == "ready\n"
         assert f"A server answers at UDS={path}" in refused(tmp_path, UDS=path)
     assert not os.path.exists(path)
-    assert f"No server answers at {path}" in told("ready", UDS=path)
-    report = told("doctor", UDS=path, TLS_CERT_FILE="cert.pem")
-    assert f"UDS={path} is free" in report
-    assert "no   certificate: UDS and TLS_CERT_FILE are both set" in report
-    assert not os.path.exists(path)
+    assert f"No server answers at {path}" in ready(UDS=path)
 
 
 def test_what_a_killed_server_left_is_replaced(path: str, tmp_path: Path) -> None:
@@ -190,9 +186,9 @@ def test_https(signed: Signed, tmp_path: Path) -> None:
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{url.replace('https', 'http')}/health")
         # The command trusts the settings' own certificate, by whatever name, and no other.
-        assert told("ready", PORT=port, **signed.env) == "ready\n"
+        assert ready(PORT=port, **signed.env) == "ready\n"
         other = Signed(tmp_path / "other")
-        assert "VERIFY_FAILED" in told("ready", PORT=port, **other.env)
+        assert "VERIFY_FAILED" in ready(PORT=port, **other.env)
 
 
 def test_a_renewed_certificate_is_shown_without_a_restart(signed: Signed, tmp_path: Path) -> None:
