@@ -454,7 +454,8 @@ def test_the_doctor_names_what_is_wrong() -> None:
 
 def test_the_doctor_finds_the_voice_missing() -> None:
     Path("hibari.py").write_text("")  # what is found has no weights
-    done = vivavoce("doctor", PYTHONPATH=str(Path.cwd()), TLS_CERT_FILE="cert.pem")
+    first = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+    done = vivavoce("doctor", PYTHONPATH=first, TLS_CERT_FILE="cert.pem")
     assert done.returncode == 1
     report = done.stdout.decode()
     assert re.search(r"^no +embedded voice: .*reinstall hibari-tts", report, re.MULTILINE)
