@@ -76,9 +76,11 @@ class Machine:
         lines = self._calls.read_text().splitlines() if self._calls.exists() else []
         return [line for line in lines if "--query-gpu" not in line]
 
-    def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, before: tuple[str, ...] = (), **env: str
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [ENTRYPOINT, *command],
+            [*before, ENTRYPOINT, *command],
             env={**os.environ, **self.env, **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -226,11 +228,24 @@ def test_a_limit_on_processor_time_limits_threads(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up being root")
-def test_started_as_root_it_serves_as_another(machine: Machine) -> None:
-    (machine.folder / "id").unlink()
-    (machine.folder / "id").symlink_to(shutil.which("id"))
+@pytest.mark.parametrize("rights", ["+sys_admin,+setuid,+setgid,+kill", "+sys_admin"])
+def test_started_as_root_it_serves_as_another_or_not_at_all(machine: Machine, rights: str) -> None:
+    """With the rights that compose.yaml names all is well; with too few, nothing runs as root."""
+    machine.program("id", f'#!/bin/sh\nexec {shutil.which("id")} "$@"\n')
     machine.gpus()
-    machine.program("vivavoce", "#!/bin/sh\nid -u\nid -G\n")
-    status, printed, _ = machine.run("vivavoce", "serve")
-    assert (status, printed) == (0, "10001\n10001\n")
+    machine.program(
+        "vivavoce",
+        "#!/bin/sh\ntrap 'echo SIGTERM; kill $!; exit 3' TERM\nid -u; /bin/sleep 60 & wait\n",
+    )
+    limit = ("setpriv", f"--bounding-set=-all,{rights}", "--inh-caps=-all", "--")
+    with machine.start("vivavoce", "serve", before=limit) as process:
+        if "setuid" in rights:
+            assert process.stdout.readline() == "10001\n"
+            process.send_signal(signal.SIGTERM)
+        printed, said = process.communicate(timeout=30)
+    if "setuid" in rights:
+        assert (process.returncode, printed) == (3, "SIGTERM\n")
+    else:
+        assert (process.returncode, printed) == (1, "")
+        assert "Add the capabilities SETUID, SETGID and KILL" in said
     assert machine.calls == LOCKED + PUT_BACK
