@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 DOCKERFILE = ROOT / "deploy/docker/Dockerfile"
+COMPILE = """
+include=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+mkdir "$TRITON_CACHE_DIR"
+echo '#include <Python.h>' | gcc -shared -fPIC -I"$include" -x c - -o "$TRITON_CACHE_DIR/x.so"
+"""
+"""What Triton does with each kernel."""
 TARGETS = os.environ.get("IMAGE_TARGETS", "cpu").split()
 
 pytestmark = [
@@ -81,6 +87,8 @@ def test_what_the_steps_install_speaks(debian: Path, target: str, tmp_path: Path
     ]:
         print(f"  {used:6.0f} MB  {folder}")
     assert not list((image.root / "opt/vivavoce/bin").glob("pip*"))
+    if target == "cuda":
+        subprocess.run(image.command(["sh", "-c", COMPILE], read_only=True), check=True)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with container(image, port, ENGINE="embedded") as process:
