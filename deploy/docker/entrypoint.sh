@@ -5,7 +5,7 @@
 #              leave  they are left as they are
 #
 # Both need rights that a container seldom has. What may not be done is said, and the server starts
-# all the same. Clocks are put back when it ends.
+# all the same. Clocks are put back when it ends. (CGROUP is another place of limits, for tests.)
 set -u
 
 say() { echo "entrypoint: $*" >&2; }
