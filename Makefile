@@ -3,7 +3,6 @@
 #   make serve      install what is needed and run the server
 #   make test       install what tests need; check and run everything
 #   make check      only the quick part: style, types, layers, the documentation
-#   make check-deploy  the part of it that looks at deploy/: the Helm chart
 #   make docs       the documentation as a site: build/docs/index.html
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)

@@ -28,6 +28,8 @@ from vivavoce.cli.certificate import read_certificate
 from vivavoce.errors import SettingsError
 from vivavoce.settings import load_settings
 
+pytestmark = pytest.mark.direct
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
