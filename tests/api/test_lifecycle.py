@@ -28,6 +28,9 @@ from conftest import running_server
 from expected import fake_pcm
 from workers import has_ended
 
+# A server whose model has failed to load, or is preloaded, is not ready: a proxy asks it nothing.
+pytestmark = pytest.mark.direct
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -201,7 +204,6 @@ def test_an_idle_model_gives_everything_back_by_itself(tmp_path: Path) -> None:
         assert worker_of(server)["pid"] != pid
 
 
-@pytest.mark.direct
 def test_preloaded_it_is_ready_when_the_server_says_so(tmp_path: Path) -> None:
     switches = json.dumps({"load_s": 1})
     with running_server(
