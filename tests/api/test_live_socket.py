@@ -331,8 +331,13 @@ def test_pages_of_other_origins_are_refused_unless_allowed(tmp_path: Path) -> No
             assert client.created
         with live(server, origin=server.url) as client:
             assert client.created
-        with pytest.raises(InvalidStatus), live(server, origin="https://elsewhere.example"):
+        with (
+            pytest.raises(InvalidStatus) as refused,
+            live(server, origin="https://elsewhere.example"),
+        ):
             pass
+    assert refused.value.response.status_code == 403
+    assert b"CORS_ORIGINS" in refused.value.response.body
 
 
 def test_a_key_opens_the_socket_by_header_or_as_a_browser_can(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ import sys
 import time
 import wave
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -324,6 +327,37 @@ def test_it_fits_and_axe_finds_nothing_serious(
         found = axe.run(page).response["violations"]
         assert [(fault["id"], fault["nodes"][0]["html"]) for fault in found] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_page_of_another_server_can_change_nothing(
+    browser: Browser, page_server: Server, tmp_path: Path
+) -> None:
+    target = f"{page_server.url}/v1/cache/clear"
+    form = f'<form method="post" action="{target}"><button>Win a prize</button></form>'
+    (tmp_path / "prize.html").write_text(form)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as other,
+        browser.new_context() as context,
+    ):
+        Thread(target=other.serve_forever, daemon=True).start()
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{other.server_port}/prize.html")
+        # What fetch may send without asking first; the page is told nothing, whatever it was.
+        with page.expect_response(target) as answer:
+            page.evaluate(f"fetch({target!r}, {{method: 'POST', mode: 'no-cors'}})")
+        assert answer.value.status == 403
+        refused = page.evaluate(
+            "url => new Promise(tell => {"
+            " const socket = new WebSocket(url);"
+            " socket.onopen = () => tell(false); socket.onerror = () => tell(true); })",
+            f"{page_server.url.replace('http', 'ws')}/v1/audio/speech/ws",
+        )
+        assert refused
+        with page.expect_response(target) as answer:
+            page.click("button")
+        assert answer.value.status == 403
+        other.shutdown()
 
 
 def test_the_keyboard_alone_suffices(page: Page) -> None:
