@@ -202,7 +202,7 @@ def test_a_voice_is_cloned_used_renamed_carried_and_deleted(
     say(page, "#clone-result", "The recording is (good|usable|poor)")
     assert page.locator("#voice option:checked").inner_text() == "Ada"
     speak(page, TEXT)
-    say(page, "#speak-numbers", "VoiceAda|voice_")
+    say(page, "#speak-numbers", "VoiceAda")
     curl, python = page.locator("#clone-result pre").all_text_contents()
     (tmp_path / "me.wav").write_bytes(clip.read_bytes())
     for program, name in ((["bash", "-ec", curl], "Bea"), ([sys.executable, "-c", python], "Cleo")):
@@ -254,6 +254,30 @@ def test_a_voice_is_described_and_kept(page: Page) -> None:
     say(page, "#describe-message", "Sailor.*(taken|already|another)")
 
 
+def test_preset_voices_are_blended_and_kept(page: Page, page_server: Server) -> None:
+    page.get_by_label("Share of voice 1").fill("75")
+    page.get_by_label("Share of voice 2").fill("25")
+    say(page, "#blend-voices", "75 %.*25 %")
+    page.click("#blend-add")
+    page.get_by_label("Share of voice 3").fill("0")
+    page.fill("#blend-name", "Both")
+    page.click("#blend-form button.primary")
+    say(page, "#blend-message", "Both is saved")
+    made = get(page_server, "/v1/audio/voices/Both").json()
+    assert made["blend"] == {"sine": 0.75, "square": 0.25}
+    speak(page, TEXT)
+    say(page, "#speak-numbers", "VoiceBoth")
+    curl, python = page.locator("#blend-result pre").all_text_contents()
+    for program, name in ((["bash", "-ec", curl], "Each"), ([sys.executable, "-c", python], "All")):
+        command = [part.replace("Both", name) for part in program]
+        made = subprocess.run(command, check=True, capture_output=True)
+        assert b"voice_" in made.stdout
+    for number in (1, 2, 3):
+        page.get_by_label(f"Share of voice {number}").fill("0")
+    page.click("#blend-form button.primary")
+    say(page, "#blend-message", "All shares are 0")
+
+
 # The server
 
 
@@ -279,7 +303,8 @@ def test_what_the_embedded_voice_cannot_do_is_shown_with_the_remedy(
         say(page, "#clone-lacking", "ENGINE=qwen3")
         say(page, "#describe-lacking", "ENGINE=qwen3")
         say(page, "#instructions-hint", "cannot be told how to speak")
-        for control in ("#clone-name", "#describe-prompt", "#instructions"):
+        say(page, "#blend-lacking", "ENGINE=qwen3")
+        for control in ("#clone-name", "#describe-prompt", "#blend-name", "#instructions"):
             assert page.is_disabled(control)
 
 
@@ -321,6 +346,10 @@ def test_it_fits_and_axe_finds_nothing_serious(
         page = context.new_page()
         page.goto(page_server.url)
         page.wait_for_selector("#voice-list li")
+        page.fill("#describe-prompt", "An old sailor")
+        page.fill("#describe-name", f"{'Long' * 15}{width}{scheme}")  # and nowhere to break it
+        page.click("#describe-form button.primary")
+        say(page, "#describe-message", "is saved")
         speak(page, TEXT)
         say(page, "#speak-message", "All is generated")
         page.click("#speak-snippets summary")
