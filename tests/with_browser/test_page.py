@@ -291,7 +291,8 @@ def test_a_model_is_unloaded_and_loaded(page: Page) -> None:
     say(page, "#server-message", "fake is unloaded")
     page.get_by_label("Load fake", exact=True).click()
     say(page, "#server-message", "fake is loaded")
-    say(page, "#model-list", r"process \d+ · memory \d+ MB")
+    say(page, "#model-list", r"process \d+ · memory \d+ MB · GPU 3\.0 GB")
+    say(page, "#server-numbers", r"GPU memory held3\.0 GB")
 
 
 def test_what_the_embedded_voice_cannot_do_is_shown_with_the_remedy(
