@@ -56,7 +56,7 @@ def test_all_of_a_book_is_heard_and_memory_stays_flat(server: Server) -> None:
 
 
 def test_a_book_is_heard_before_its_second_chunk_is_made(server: Server, tmp_path: Path) -> None:
-    """The engine makes no second chunk, so reads no second passage, before the test opens the gate."""
+    """The engine makes no second chunk before a gate is opened, which it never is."""
     gate = tmp_path / "gate"
     body = order(input=BOOK, instructions=f"gate={gate} after=1")
     with httpx.stream("POST", server.url + SPEECH, json=body, timeout=60) as answer:
