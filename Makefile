@@ -10,6 +10,7 @@
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
+#   make scale      several servers side by side: what they share (Debian: apt install redis-server)
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
@@ -25,7 +26,7 @@ CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 
 .PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
-.PHONY: page parity clean
+.PHONY: page parity scale ray clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -67,6 +68,9 @@ page: $(VENV)/installed-test
 
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py
+
+scale: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m scale tests/scale
 
 goldens: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && ../../../$(OFFICIAL)/bin/python make_goldens.py
