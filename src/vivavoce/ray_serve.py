@@ -84,7 +84,7 @@ def deployment(
         logging_config={"enable_access_log": False},  # the application has a line for each answer
         **scale,
     )
-    return described.bind()  # type: ignore[no-any-return]
+    return described.bind()
 
 
 def application(args: dict[str, str]) -> Application:

@@ -46,7 +46,7 @@ def run(
         raise SettingsError(f"--max-replicas {max_replicas} is less than --replicas {replicas}.")
     _require_ray()
     # Paths of sockets must be short, so not where TMPDIR says.
-    with tempfile.TemporaryDirectory(prefix="vv-ray-", dir="/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="vv-ray-", dir="/tmp") as folder:
         _prepare_environment(folder)
         import ray
 
