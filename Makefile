@@ -11,6 +11,7 @@
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
 #   make scale      several servers side by side: what they share (Debian: apt install redis-server)
+#   make ray        install Ray Serve (490 MB) and have replicas of the server behind it
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
@@ -23,6 +24,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
 CLIENTS := .venv-clients
+RAY := .venv-ray
 SOAK_MINUTES ?= 20
 
 .PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
@@ -72,6 +74,9 @@ newcomer: $(VENV)/installed-test
 scale: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m scale tests/scale
 
+ray: $(VENV)/installed-test $(RAY)/installed
+	$(BIN)/python -m pytest -m ray tests/with_ray
+
 goldens: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && ../../../$(OFFICIAL)/bin/python make_goldens.py
 
@@ -79,7 +84,7 @@ parity: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && PYTHONPATH=../../../src ../../../$(OFFICIAL)/bin/python parity.py
 
 clean:
-	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS)
+	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS) $(RAY)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
@@ -110,4 +115,11 @@ $(CLIENTS)/installed: pyproject.toml requirements-clients.txt
 	@$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install \
 		--requirement requirements-clients.txt --editable .
 	@! command -v npm > /dev/null || npm install --silent --no-fund --no-audit --prefix $(CLIENTS) openai@6
+	@touch $@
+
+$(RAY)/installed: pyproject.toml constraints.txt
+	@echo "Installing Ray Serve"
+	@$(PYTHON) -m venv $(RAY)
+	@$(RAY)/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint constraints.txt --editable '.[ray]'
 	@touch $@

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 START_TIMEOUT_S = 30
+_URL = os.environ.get("VIVAVOCE_TEST_URL")
+"""A server that runs already, of the engine that the tests chosen ask for; theirs otherwise."""
 _DEFAULTS = {
     "PORT": "0",
     "LOG_FORMAT": "json",
@@ -36,9 +38,9 @@ _DEFAULTS = {
 
 @dataclass
 class Server:
-    """A running `vivavoce serve`: where it listens, what it logs."""
+    """A running `vivavoce serve`: where it listens, what it logs. None: nobody's here to stop."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | None
     url: str
     log_lines: list[str] = field(default_factory=list)
 
@@ -107,6 +109,9 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the fake engine, shared by all tests that do not break it."""
+    if _URL:
+        yield Server(None, _URL)
+        return
     with running_server(tmp_path_factory.mktemp("fake"), ENGINE="fake") as server:
         yield server
 
@@ -114,6 +119,9 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def voice_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the embedded voice, shared by all tests that do not break it."""
+    if _URL:
+        yield Server(None, _URL)
+        return
     with running_server(tmp_path_factory.mktemp("voice"), ENGINE="embedded") as server:
         yield server
 

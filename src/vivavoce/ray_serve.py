@@ -37,6 +37,8 @@ NODE_ENVIRONMENT = {
     # HAProxy hears of a replica that is to stop within a second; 30 are meant for slower ones.
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
     "RAY_SERVE_LOG_TO_STDERR": "1",
+    "RAY_DEDUP_LOGS": "0",  # lines that are alike are all wanted
+    "GRPC_ENABLE_FORK_SUPPORT": "false",  # else it has a line for each engine that starts
     "RAY_USAGE_STATS_ENABLED": "0",
     # Else replicas give way to everything else on the machine.
     "RAY_worker_niceness": "0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -80,6 +81,8 @@ def _prepare_environment(folder: str) -> None:
         "SERVER_STATE_FILE": "server-state",
     }
     ours = {f"RAY_SERVE_HAPROXY_{name}": os.path.join(folder, file) for name, file in files.items()}
+    if not sys.stderr.isatty():
+        ours["RAY_COLOR_PREFIX"] = "0"
     for name, value in {**NODE_ENVIRONMENT, **ours}.items():
         os.environ.setdefault(name, value)
 
