@@ -7,17 +7,21 @@ Nothing of the application knows of Ray; queues, refusals and cancelling are its
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vivavoce import allocator, log, machine
+from vivavoce.api.errors import AnswerCut
 from vivavoce.errors import SettingsError
 from vivavoce.factory import build_app
 from vivavoce.log_writer import LineWriter
 from vivavoce.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from ray.serve import Application
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,6 +55,7 @@ OpenAI's shape. Idle WebSockets count here, and not there."""
 
 _UPSCALE_DELAY_S = 10.0
 _DOWNSCALE_DELAY_S = 300.0
+_NOTICE_S = 5.0
 _LONGEST_STREAM_S = 900.0
 """A replica that is to go while others stay has this long to finish what it has begun."""
 
@@ -132,13 +137,16 @@ def _replica(settings: Settings) -> ASGIApp:
     """Return the application, in the process of a replica."""
     allocator.use_one_arena()
     log.configure(settings.log_level, settings.log_format, LineWriter(sys.stderr.fileno()))
+    logging.getLogger("ray.serve").addFilter(_not_cut_on_purpose)
     app, service = build_app(settings)
 
     return _Replica(app, service)
 
 
 class _Replica:
-    """The application, where Ray differs from a server of our own: in its start, and in ids."""
+    """The application, where Ray differs from a server of our own: in its start, its ids, its way
+    with clients that leave.
+    """
 
     def __init__(self, app: ASGIApp, service: SpeechService) -> None:
         self._app = app
@@ -151,7 +159,7 @@ class _Replica:
         else:
             # Ray puts this id into every answer, and a second one beside it would confuse.
             scope["vivavoce.request_id"] = dict(scope["headers"])[_REQUEST_ID].decode("latin-1")
-            await self._app(scope, receive, partial(_without_id, send))
+            await _to_its_end(self._app(scope, receive, partial(_without_id, send)))
 
     async def _when_loaded(self, send: Send, message: Message) -> None:
         # HAProxy prefers who has least to do: that is the newcomer, loaded or not.
@@ -165,3 +173,24 @@ async def _without_id(send: Send, message: Message) -> None:
     if message["type"] == "http.response.start":
         message["headers"] = [pair for pair in message["headers"] if pair[0] != _REQUEST_ID]
     await send(message)
+
+
+async def _to_its_end(answering: Awaitable[None]) -> None:
+    """Wait for an answer, and if Ray cancels that, for its own end.
+
+    Ray cancels when the client has left. So is the application told, and it knows better what that
+    means for what it was doing, and what is to be told of it.
+    """
+    task = asyncio.ensure_future(answering)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_NOTICE_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
+def _not_cut_on_purpose(record: logging.LogRecord) -> bool:
+    """Tell whether Ray is to log a failure: what was cut is an exception for it, with a trace."""
+    return not (record.exc_info and isinstance(record.exc_info[1], AnswerCut))

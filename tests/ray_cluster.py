@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 60
-PYTHON = Path(__file__).parents[2] / ".venv-ray/bin/python"
+PYTHON = Path(__file__).parents[1] / ".venv-ray/bin/python"
 """Where `make ray` installs Ray: apart, for it brings 70 packages."""
+_REPLICA_PORTS = range(30000, 31001)
 _PREFIX = re.compile(r"^\(.*? pid=\d+(?:, ip=\S+)?\) ")  # of lines that Ray passes on
 
 
@@ -42,6 +43,16 @@ class Cluster(Server):
             if command and command[0].startswith("ray::ServeReplica:vivavoce"):
                 found[process.pid] = process
         return found
+
+    def servers(self) -> list[Server]:
+        """Return each replica that listens, to be asked past HAProxy, which asks the idlest."""
+        sockets = [
+            socket
+            for process in self.replicas().values()
+            for socket in process.net_connections(kind="tcp")
+            if socket.status == psutil.CONN_LISTEN and socket.laddr.port in _REPLICA_PORTS
+        ]
+        return [Server(None, f"http://127.0.0.1:{socket.laddr.port}") for socket in sockets]
 
     def ask_to_stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
