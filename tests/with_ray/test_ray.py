@@ -17,7 +17,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from clients import SPEECH, Listener, active, at_once, at_rest, error, logged, order, speak, until
+from clients import SPEECH, Listener, at_once, at_rest, error, logged, order, speak, until
 from ray_cluster import Cluster, running_cluster
 from vivavoce.engine.fake import CHUNK_SAMPLES
 
@@ -83,9 +83,6 @@ def test_who_leaves_is_not_spoken_to_any_more(cluster: Cluster) -> None:
     with Listener(cluster, order("endless=1 interval_s=0.02")) as listener:
         assert listener.answer().read(100)
     until(lambda: len(logged(cluster, "speech", outcome="cancelled")) == before + 1)
-    with Listener(cluster, order("endless=1 interval_s=0.02", stream=False)) as listener:
-        until(lambda: [active(replica) for replica in replicas].count(1) == 1)
-    until(lambda: len(logged(cluster, "speech", outcome="cancelled")) == before + 2)
     with connect(f"ws{cluster.url[4:]}{SPEECH}/ws") as socket:
         socket.recv(30)
         session = {"voice": "sine", "instructions": "endless=1 interval_s=0.02"}
@@ -95,9 +92,8 @@ def test_who_leaves_is_not_spoken_to_any_more(cluster: Cluster) -> None:
         socket.send(json.dumps({"type": "input_text.end"}))
         until(lambda: isinstance(socket.recv(30), bytes))
         socket.socket.close()  # without a word
-    until(lambda: len(logged(cluster, "speech", outcome="cancelled")) == before + 3)
+    until(lambda: len(logged(cluster, "speech", outcome="cancelled")) == before + 2)
     until(lambda: all(at_rest(replica) for replica in replicas))
-    assert logged(cluster, "client gone before its answer began")
 
 
 def test_when_all_are_full_the_refusal_is_openais(cluster: Cluster, tmp_path: Path) -> None:
