@@ -18,7 +18,7 @@ import pytest
 from websockets.sync.client import connect
 
 from clients import SPEECH, Listener, at_once, at_rest, error, logged, order, speak, until
-from ray_cluster import Cluster, running_cluster
+from ray_cluster import PYTHON, Cluster, running_cluster
 from vivavoce.engine.fake import CHUNK_SAMPLES
 
 if TYPE_CHECKING:
@@ -67,6 +67,24 @@ def ask_as_clients_do(url: str) -> None:
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 100
+
+
+def test_rays_own_schema_takes_the_service_and_its_import() -> None:
+    code = """
+import sys, yaml
+from ray.serve.schema import ServeDeploySchema
+from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as build
+from vivavoce.ray_serve import application
+service = next(yaml.safe_load_all(open(sys.argv[1])))
+config = ServeDeploySchema.model_validate(yaml.safe_load(service["spec"]["serveConfigV2"]))
+(wanted,) = config.applications
+assert wanted.import_path == f"{application.__module__}:{application.__name__}"
+built = build(application, wanted.args)
+print([deployment.name for deployment in wanted.deployments], built._bound_deployment.name)
+"""
+    command = [str(PYTHON), "-c", code, str(ROOT / "deploy/ray/rayservice.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=60)
+    assert done.stdout.strip() == "['vivavoce'] vivavoce", done.stderr
 
 
 def test_both_replicas_answer_and_have_one_id_for_client_and_log(cluster: Cluster) -> None:
