@@ -81,6 +81,8 @@ def _prepare_environment(folder: str) -> None:
         "SERVER_STATE_FILE": "server-state",
     }
     ours = {f"RAY_SERVE_HAPROXY_{name}": os.path.join(folder, file) for name, file in files.items()}
+    # Who starts a cluster has one by itself; who joins it must say so.
+    ours["RAY_AUTH_MODE"] = "token"
     if not sys.stderr.isatty():
         ours["RAY_COLOR_PREFIX"] = "0"
     for name, value in {**NODE_ENVIRONMENT, **ours}.items():
