@@ -31,7 +31,7 @@ _REPLICA_PORTS = range(30000, 31001)
 
 def measure(folder: Path, figures: Figures, *, quick: bool) -> None:
     """Start a plain server and a cluster of two replicas, of each engine; ask both in turn."""
-    requests = 20 if quick else 200
+    requests = 20 if quick else 100
     for engine in _VOICES:
         places = folder / f"{engine}-plain", folder / f"{engine}-ray"
         for place in places:
