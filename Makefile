@@ -3,14 +3,18 @@
 #   make serve      install what is needed and run the server
 #   make test       install what tests need; check and run everything
 #   make check      only the quick part: style, types, layers, the documentation
+#   make check-deploy  the part of it that looks at deploy/: the Helm chart
 #   make docs       the documentation as a site: build/docs/index.html
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
 #   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
+#   make scale      clients' tests through HAProxy, servers that die behind it, and what
+#                   they share (Debian: apt install haproxy redis-server)
+#   make bench-scale    what the proxy costs, and what clients notice of a server's end (benchmarks/scale)
+#   make bench-replicas  Ray Serve beside one server; a shared cache that hangs (benchmarks/replicas)
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
-#   make scale      several servers side by side: what they share (Debian: apt install redis-server)
 #   make ray        install Ray Serve (490 MB) and have replicas of the server behind it
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
@@ -28,7 +32,8 @@ RAY := .venv-ray
 SOAK_MINUTES ?= 20
 
 .PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
-.PHONY: page parity scale ray clean
+.PHONY: page parity clean
+.PHONY: check-deploy check-chart scale bench-scale ray bench-replicas
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -36,11 +41,16 @@ serve: $(VENV)/installed
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: docs
+check: docs check-deploy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+check-deploy: check-chart
+
+check-chart: $(VENV)/installed-deploy
+	$(BIN)/python -m pytest -m chart tests/deploy/test_chart.py
 
 docs: $(VENV)/installed-test
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
@@ -54,12 +64,19 @@ bench-streams: $(VENV)/installed-test
 bench-cold: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.cold
 
+bench-scale: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.scale
+
 bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 	$(BIN)/python -m benchmarks.offline
 
 soak: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)
 	$(BIN)/python -m pytest -m soak tests/service
+
+scale: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m scale tests/with_proxy tests/scale
+	VIVAVOCE_TEST_PROXY=haproxy $(BIN)/python -m pytest -n 2 --dist loadfile tests/api
 
 clients: $(CLIENTS)/installed
 	$(CLIENTS)/bin/python -m pytest -W ignore -m clients tests/with_clients
@@ -71,8 +88,8 @@ page: $(VENV)/installed-test
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py
 
-scale: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m scale tests/scale
+bench-replicas: $(VENV)/installed-test $(RAY)/installed
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.replicas
 
 ray: $(VENV)/installed-test $(RAY)/installed
 	$(BIN)/python -m pytest -m ray tests/with_ray
@@ -100,6 +117,11 @@ $(VENV)/installed-test: pyproject.toml constraints.txt requirements-test.txt | $
 	@echo "Installing vivavoce and what its tests need"
 	@$(PIP) install --constraint constraints.txt --requirement requirements-test.txt --editable .
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-deploy: requirements-deploy.txt $(VENV)/installed-test
+	@echo "Installing what looks at deploy/"
+	@$(PIP) install --constraint constraints.txt --requirement requirements-deploy.txt
+	@touch $@
 
 $(OFFICIAL)/installed:
 	@echo "Installing the official Qwen3-TTS package"

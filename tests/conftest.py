@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from benchmarks.scale.haproxy import haproxy
 
 from scripted import Script
 
@@ -94,7 +95,8 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
     try:
         assert listening.wait(START_TIMEOUT_S), "the server did not start in time"
         assert server.url, f"the server ended: {server.log}"
-        yield server
+        with _proxied(server):
+            yield server
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -113,6 +115,27 @@ def _server_that_runs(engine: str) -> Server:
     if server.health()["models"][0]["engine"] != engine:
         pytest.skip("VIVAVOCE_TEST_URL is of another engine")
     return server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("VIVAVOCE_TEST_PROXY"):
+        skip = pytest.mark.skip(reason="is about the server's own connections")
+        for item in items:
+            if item.get_closest_marker("direct"):
+                item.add_marker(skip)
+
+
+@contextmanager
+def _proxied(server: Server) -> Iterator[None]:
+    """With VIVAVOCE_TEST_PROXY=haproxy, have all that tests ask of a server go through one."""
+    kind = os.environ.get("VIVAVOCE_TEST_PROXY")
+    if not kind:
+        yield
+        return
+    assert kind == "haproxy", f"VIVAVOCE_TEST_PROXY={kind}: there is only haproxy"
+    with haproxy(server.url) as proxy:
+        server.url = proxy.url
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,7 @@ GIVEN = {
     "SEND_TIMEOUT": ("5", 5.0),
     "LIVE_TIMEOUT": ("7", 7.0),
     "RECEIVE_TIMEOUT": ("5", 5.0),
+    "SHUTDOWN_DELAY": ("5", 5.0),
     "AUDIO_CACHE_MAX": ("0", 0),
     "AUDIO_CACHE_MB": ("8", 8),
     "AUDIO_CACHE_DIR": ("/var/cache/vivavoce", "/var/cache/vivavoce"),

@@ -445,6 +445,16 @@ class Settings(BaseSettings):
             description="Seconds that running answers get to finish when the server stops.",
         ),
     ] = 30
+    shutdown_delay_s: Annotated[
+        float,
+        Field(
+            alias="SHUTDOWN_DELAY",
+            ge=0,
+            allow_inf_nan=False,
+            description="Seconds that a server told to stop is not ready but still takes requests, "
+            "so that a proxy before it sends them elsewhere first.",
+        ),
+    ] = 0.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Field(alias="LOG_LEVEL", description="Least severe line to log."),

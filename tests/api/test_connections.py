@@ -30,6 +30,8 @@ from clients import (
 from conftest import running_server
 from expected import fake_pcm
 
+pytestmark = pytest.mark.direct
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

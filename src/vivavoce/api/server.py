@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -44,15 +45,18 @@ def run(
     app: FastAPI,
     listener: socket.socket,
     *,
+    shutdown_delay_s: float,
     shutdown_timeout_s: int,
     client_timeout_s: float,
     on_listening: Callable[[str, int], None],
+    on_leaving: Callable[[], None],
     on_stopping: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then let running answers finish for so long.
+    """Serve until SIGINT or SIGTERM and `shutdown_delay_s` more, then let running answers finish.
 
-    A second signal ends them at once. A connection whose request has not begun after
-    `client_timeout_s` is closed, as is one to be closed whose client takes nothing for so long.
+    They have `shutdown_timeout_s`; a second signal ends them at once. A connection whose request
+    has not begun after `client_timeout_s` is closed, as is one to be closed whose client takes
+    nothing for so long.
     """
     config = uvicorn.Config(
         app,
@@ -65,7 +69,13 @@ def run(
         server_header=False,
         timeout_graceful_shutdown=shutdown_timeout_s,
     )
-    server = _Server(config, lambda: on_listening(*listener.getsockname()[:2]), on_stopping)
+    server = _Server(
+        config,
+        shutdown_delay_s,
+        on_listening=lambda: on_listening(*listener.getsockname()[:2]),
+        on_leaving=on_leaving,
+        on_stopping=on_stopping,
+    )
     # uvicorn raises the signal that stopped it once more when it is done; a stop is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
@@ -73,7 +83,7 @@ def run(
 
 
 class _Server(uvicorn.Server):
-    """Calls back once it accepts connections, and when it is told to stop.
+    """Calls back once it accepts connections, when it is told to stop, and when it does.
 
     Looks after connections that do not come to their end by themselves.
     """
@@ -81,11 +91,17 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
+        delay_s: float,
+        *,
         on_listening: Callable[[], None],
+        on_leaving: Callable[[], None],
         on_stopping: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._delay_s = delay_s
+        self._told: tuple[int, float] | None = None
         self._on_listening = on_listening
+        self._on_leaving = on_leaving
         self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -98,13 +114,26 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, _ImpatientProtocol):
                     connection.abort_if_stuck()
+        if self._told is not None and not self.should_exit:
+            number, stops_at = self._told
+            if time.monotonic() >= stops_at:
+                self._stop(number)
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self.should_exit:
+        if self._told is not None:
             self.force_exit = True
-        self._on_stopping()
-        super().handle_exit(sig, frame)
+            self._stop(sig)
+            return
+        self._told = sig, time.monotonic() + self._delay_s
+        self._on_leaving()
+        if not self._delay_s:
+            self._stop(sig)
+
+    def _stop(self, sig: int) -> None:
+        if not self.should_exit:
+            self._on_stopping()
+        super().handle_exit(sig, None)
 
 
 class _ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]

@@ -54,9 +54,11 @@ def run(host: str | None, port: int | None) -> None:
     server.run(
         app,
         listener,
+        shutdown_delay_s=settings.shutdown_delay_s,
         shutdown_timeout_s=settings.shutdown_timeout_s,
         client_timeout_s=settings.receive_timeout_s,
         on_listening=on_listening,
+        on_leaving=service.leave,
         on_stopping=on_stopping,
     )
 
