@@ -3,7 +3,6 @@
 #   make serve      install what is needed and run the server
 #   make test       install what tests need; check and run everything
 #   make check      only the quick part: style, types, layers, the documentation
-#   make check-deploy  the part of it that looks at deploy/: the Helm chart
 #   make docs       the documentation as a site: build/docs/index.html
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
@@ -17,6 +16,8 @@
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
 #   make ray        install Ray Serve (490 MB) and have replicas of the server behind it
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
+#   make check-deploy   the files under deploy/, which `make check` includes
+#   make image-steps    carry out the Dockerfile in a fresh Debian (as root; apt install debootstrap)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
 #   make parity     compare with that package live: 12 GB of memory, ten minutes
@@ -32,8 +33,8 @@ RAY := .venv-ray
 SOAK_MINUTES ?= 20
 
 .PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
-.PHONY: page parity clean
-.PHONY: check-deploy check-chart scale bench-scale ray bench-replicas
+.PHONY: page parity clean check-deploy image-steps
+.PHONY: check-chart scale bench-scale ray bench-replicas
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -46,6 +47,11 @@ check: docs check-deploy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+check-deploy: $(VENV)/installed-test
+	$(BIN)/hadolint deploy/docker/Dockerfile
+	$(BIN)/shellcheck deploy/docker/entrypoint.sh
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/docker/compose.yaml
 
 check-deploy: check-chart
 
@@ -93,6 +99,9 @@ bench-replicas: $(VENV)/installed-test $(RAY)/installed
 
 ray: $(VENV)/installed-test $(RAY)/installed
 	$(BIN)/python -m pytest -m ray tests/with_ray
+
+image-steps: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow -s tests/deploy/test_image.py
 
 goldens: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && ../../../$(OFFICIAL)/bin/python make_goldens.py

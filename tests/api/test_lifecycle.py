@@ -201,6 +201,7 @@ def test_an_idle_model_gives_everything_back_by_itself(tmp_path: Path) -> None:
         assert worker_of(server)["pid"] != pid
 
 
+@pytest.mark.direct
 def test_preloaded_it_is_ready_when_the_server_says_so(tmp_path: Path) -> None:
     switches = json.dumps({"load_s": 1})
     with running_server(
