@@ -45,6 +45,7 @@ GIVEN = {
         "https://a.example, https://b.example",
         ("https://a.example", "https://b.example"),
     ),
+    "ALLOWED_HOSTS": ("tts.example, box", ("tts.example", "box")),
     "IDLE_TIMEOUT": ("0", 0.0),
     "PRELOAD": ("true", True),
     "STANDBY": ("true", True),

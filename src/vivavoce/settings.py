@@ -452,6 +452,15 @@ class Settings(BaseSettings):
             description="Web pages that may call the server, comma-separated; * for all.",
         ),
     ] = ()
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            alias="ALLOWED_HOSTS",
+            description="Names by which the server may be called, comma-separated, if not by any. "
+            "Addresses and localhost are always among them.",
+        ),
+    ] = ()
     worker_start_timeout_s: Annotated[
         float,
         Field(
@@ -507,7 +516,7 @@ class Settings(BaseSettings):
         # By the specification of these folders a relative path counts as none.
         return Path(os.path.expanduser(usual if os.path.isabs(usual) else shared)) / "vivavoce"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
