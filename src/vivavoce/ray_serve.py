@@ -131,6 +131,12 @@ def _check(settings: Settings) -> None:
             "WYOMING_PORT is one port of one server, and replicas are several. Leave it empty, and "
             "run `vivavoce serve` for Home Assistant."
         )
+    for name, value in (("UDS", settings.uds), ("TLS_CERT_FILE", settings.tls_cert_file)):
+        if value:
+            raise SettingsError(
+                f"{name} is not possible with Ray: its HAProxy listens on a port, in plain HTTP. "
+                "Leave it empty, and put a proxy that knows TLS before it."
+            )
 
 
 def _replica(settings: Settings) -> ASGIApp:

@@ -143,7 +143,8 @@ def _deploy(settings: Settings, replicas: int, max_replicas: int | None) -> None
 
     gpus = gpus_of_a_replica(settings, ray.cluster_resources().get("GPU", 0))
     described = deployment(settings, gpus=gpus, replicas=replicas, max_replicas=max_replicas)
-    serve.start(http_options={"host": settings.host, "port": settings.port})
+    options = {"host": settings.host, "port": settings.port}
+    serve.start(http_options={**options, "keep_alive_timeout_s": settings.keep_alive_timeout_s})
     serve.run(described, name=NAME, route_prefix="/")
     how_many = f"{replicas}" if max_replicas is None else f"{replicas} to {max_replicas}"
     typer.echo(
