@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 START_TIMEOUT_S = 30
+_URL = os.environ.get("VIVAVOCE_TEST_URL")
+"""A server that runs already, to be asked in place of one of the tests' own."""
 _DEFAULTS = {
     "PORT": "0",
     "LOG_FORMAT": "json",
@@ -37,9 +39,9 @@ _DEFAULTS = {
 
 @dataclass
 class Server:
-    """A running `vivavoce serve`: where it listens, what it logs."""
+    """A running `vivavoce serve`: where it listens, what it logs. None: nobody's here to stop."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | None
     url: str
     log_lines: list[str] = field(default_factory=list)
 
@@ -65,6 +67,8 @@ def running_server(cwd: Path, *command: str, **env: str) -> Iterator[Server]:
     It remembers no audio unless told to, so that what is asked for twice is made twice. Another
     `command` may start it.
     """
+    if _URL:
+        pytest.skip("VIVAVOCE_TEST_URL is asked, and this needs a server of its own")
     process = subprocess.Popen(
         command or [sys.executable, "-m", "vivavoce", "serve"],
         cwd=cwd,
@@ -107,6 +111,13 @@ def running_server(cwd: Path, *command: str, **env: str) -> Iterator[Server]:
         process.stderr.close()
 
 
+def _server_that_runs(engine: str) -> Server:
+    server = Server(None, _URL)
+    if server.health()["models"][0]["engine"] != engine:
+        pytest.skip("VIVAVOCE_TEST_URL is of another engine")
+    return server
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("VIVAVOCE_TEST_PROXY"):
         skip = pytest.mark.skip(reason="is about the server's own connections")
@@ -131,6 +142,9 @@ def _proxied(server: Server) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the fake engine, shared by all tests that do not break it."""
+    if _URL:
+        yield _server_that_runs("fake")
+        return
     with running_server(tmp_path_factory.mktemp("fake"), ENGINE="fake") as server:
         yield server
 
@@ -138,6 +152,9 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def voice_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the embedded voice, shared by all tests that do not break it."""
+    if _URL:
+        yield _server_that_runs("embedded")
+        return
     with running_server(tmp_path_factory.mktemp("voice"), ENGINE="embedded") as server:
         yield server
 

@@ -51,6 +51,33 @@ def serve(
 
 
 @app.command()
+def ray(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (PORT).")] = None,
+    replicas: Annotated[int, typer.Option(min=1, help="Servers side by side.")] = 1,
+    max_replicas: Annotated[
+        int | None,
+        typer.Option(min=1, help="With it, as many as are needed: from --replicas to this."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RAY_ADDRESS",
+            help="A cluster that runs already; without it Ray is started on this machine.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run several servers as one, on Ray Serve, until Ctrl-C. Needs vivavoce[ray]."""
+    from vivavoce.cli.ray import run
+
+    try:
+        run(host, port, replicas, max_replicas, address)
+    except VivavoceError as exc:
+        raise failed(exc) from None
+
+
+@app.command()
 def say(
     text: Annotated[
         str | None,
