@@ -8,9 +8,16 @@
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
 #   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
+#   make scale      clients' tests through HAProxy, servers that die behind it, and what
+#                   they share (Debian: apt install haproxy redis-server)
+#   make bench-scale    what the proxy costs, and what clients notice of a server's end (benchmarks/scale)
+#   make bench-replicas  Ray Serve beside one server; a shared cache that hangs (benchmarks/replicas)
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
+#   make ray        install Ray Serve (490 MB) and have replicas of the server behind it
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
+#   make check-deploy   the files under deploy/, which `make check` includes
+#   make image-steps    carry out the Dockerfile in a fresh Debian (as root; apt install debootstrap)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
 #   make parity     compare with that package live: 12 GB of memory, ten minutes
@@ -22,10 +29,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
 CLIENTS := .venv-clients
+RAY := .venv-ray
 SOAK_MINUTES ?= 20
 
 .PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
-.PHONY: page parity clean
+.PHONY: page parity clean check-deploy image-steps
+.PHONY: check-chart scale bench-scale ray bench-replicas
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -33,11 +42,21 @@ serve: $(VENV)/installed
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: docs
+check: docs check-deploy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+check-deploy: $(VENV)/installed-test
+	$(BIN)/hadolint deploy/docker/Dockerfile
+	$(BIN)/shellcheck deploy/docker/entrypoint.sh
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/docker/compose.yaml
+
+check-deploy: check-chart
+
+check-chart: $(VENV)/installed-deploy
+	$(BIN)/python -m pytest -m chart tests/deploy/test_chart.py
 
 docs: $(VENV)/installed-test
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
@@ -51,12 +70,19 @@ bench-streams: $(VENV)/installed-test
 bench-cold: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.cold
 
+bench-scale: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.scale
+
 bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 	$(BIN)/python -m benchmarks.offline
 
 soak: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)
 	$(BIN)/python -m pytest -m soak tests/service
+
+scale: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m scale tests/with_proxy tests/scale
+	VIVAVOCE_TEST_PROXY=haproxy $(BIN)/python -m pytest -n 2 --dist loadfile tests/api
 
 clients: $(CLIENTS)/installed
 	$(CLIENTS)/bin/python -m pytest -W ignore -m clients tests/with_clients
@@ -68,6 +94,15 @@ page: $(VENV)/installed-test
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py
 
+bench-replicas: $(VENV)/installed-test $(RAY)/installed
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.replicas
+
+ray: $(VENV)/installed-test $(RAY)/installed
+	$(BIN)/python -m pytest -m ray tests/with_ray
+
+image-steps: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow -s tests/deploy/test_image.py
+
 goldens: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && ../../../$(OFFICIAL)/bin/python make_goldens.py
 
@@ -75,7 +110,7 @@ parity: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && PYTHONPATH=../../../src ../../../$(OFFICIAL)/bin/python parity.py
 
 clean:
-	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS)
+	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS) $(RAY)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
@@ -92,6 +127,11 @@ $(VENV)/installed-test: pyproject.toml constraints.txt requirements-test.txt | $
 	@$(PIP) install --constraint constraints.txt --requirement requirements-test.txt --editable .
 	@touch $@ $(VENV)/installed
 
+$(VENV)/installed-deploy: requirements-deploy.txt $(VENV)/installed-test
+	@echo "Installing what looks at deploy/"
+	@$(PIP) install --constraint constraints.txt --requirement requirements-deploy.txt
+	@touch $@
+
 $(OFFICIAL)/installed:
 	@echo "Installing the official Qwen3-TTS package"
 	@$(PYTHON) -m venv $(OFFICIAL)
@@ -106,4 +146,11 @@ $(CLIENTS)/installed: pyproject.toml requirements-clients.txt
 	@$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install \
 		--requirement requirements-clients.txt --editable .
 	@! command -v npm > /dev/null || npm install --silent --no-fund --no-audit --prefix $(CLIENTS) openai@6
+	@touch $@
+
+$(RAY)/installed: pyproject.toml constraints.txt
+	@echo "Installing Ray Serve"
+	@$(PYTHON) -m venv $(RAY)
+	@$(RAY)/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint constraints.txt --editable '.[ray]'
 	@touch $@

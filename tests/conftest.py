@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from benchmarks.scale.haproxy import haproxy
 
 from scripted import Script
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 START_TIMEOUT_S = 30
+_URL = os.environ.get("VIVAVOCE_TEST_URL")
+"""A server that runs already, to be asked in place of one of the tests' own."""
 _DEFAULTS = {
     "PORT": "0",
     "LOG_FORMAT": "json",
@@ -36,9 +39,9 @@ _DEFAULTS = {
 
 @dataclass
 class Server:
-    """A running `vivavoce serve`: where it listens, what it logs."""
+    """A running `vivavoce serve`: where it listens, what it logs. None: nobody's here to stop."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | None
     url: str
     log_lines: list[str] = field(default_factory=list)
 
@@ -58,13 +61,16 @@ class Server:
 
 
 @contextmanager
-def running_server(cwd: Path, **env: str) -> Iterator[Server]:
+def running_server(cwd: Path, *command: str, **env: str) -> Iterator[Server]:
     """Start a server with these settings in an empty folder; stop it with SIGTERM.
 
-    It remembers no audio unless told to, so that what is asked for twice is made twice.
+    It remembers no audio unless told to, so that what is asked for twice is made twice. Another
+    `command` may start it.
     """
+    if _URL:
+        pytest.skip("VIVAVOCE_TEST_URL is asked, and this needs a server of its own")
     process = subprocess.Popen(
-        [sys.executable, "-m", "vivavoce", "serve"],
+        command or [sys.executable, "-m", "vivavoce", "serve"],
         cwd=cwd,
         env={**os.environ, **_DEFAULTS, **env},
         stdout=subprocess.PIPE,
@@ -76,7 +82,7 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
 
     def read_output() -> None:
         for line in process.stdout:
-            if found := re.search(r"listening on (http://\S+)", line):
+            if found := re.search(r"listening on (\S+)", line):
                 server.url = found[1]
                 listening.set()
         listening.set()
@@ -90,7 +96,8 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
     try:
         assert listening.wait(START_TIMEOUT_S), "the server did not start in time"
         assert server.url, f"the server ended: {server.log}"
-        yield server
+        with _proxied(server):
+            yield server
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -104,9 +111,40 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
         process.stderr.close()
 
 
+def _server_that_runs(engine: str) -> Server:
+    server = Server(None, _URL)
+    if server.health()["models"][0]["engine"] != engine:
+        pytest.skip("VIVAVOCE_TEST_URL is of another engine")
+    return server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("VIVAVOCE_TEST_PROXY"):
+        skip = pytest.mark.skip(reason="is about the server's own connections")
+        for item in items:
+            if item.get_closest_marker("direct"):
+                item.add_marker(skip)
+
+
+@contextmanager
+def _proxied(server: Server) -> Iterator[None]:
+    """With VIVAVOCE_TEST_PROXY=haproxy, have all that tests ask of a server go through one."""
+    kind = os.environ.get("VIVAVOCE_TEST_PROXY")
+    if not kind:
+        yield
+        return
+    assert kind == "haproxy", f"VIVAVOCE_TEST_PROXY={kind}: there is only haproxy"
+    with haproxy(server.url) as proxy:
+        server.url = proxy.url
+        yield
+
+
 @pytest.fixture(scope="session")
 def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the fake engine, shared by all tests that do not break it."""
+    if _URL:
+        yield _server_that_runs("fake")
+        return
     with running_server(tmp_path_factory.mktemp("fake"), ENGINE="fake") as server:
         yield server
 
@@ -114,6 +152,9 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def voice_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the embedded voice, shared by all tests that do not break it."""
+    if _URL:
+        yield _server_that_runs("embedded")
+        return
     with running_server(tmp_path_factory.mktemp("voice"), ENGINE="embedded") as server:
         yield server
 

@@ -38,6 +38,8 @@ NOT_RUN = {
     ".venv/bin/vivavoce doctor": "test_cli.py runs it",
     "vivavoce doctor": "the same",
     ".venv/bin/vivavoce bench": "takes a minute; test_cli.py runs it briefly",
+    "vivavoce ray": "needs Ray; `make ray` runs it",
+    "RAY_SERVE_ENABLE_HA_PROXY=1": "starts a cluster",
     "vivavoce codes": "needs a checkpoint; engine/qwen3 has its tests",
     "ffplay": "is not everywhere, and needs a loudspeaker",
     # What a machine of tests lacks.
@@ -47,6 +49,8 @@ NOT_RUN = {
     "helm": "needs a cluster",
     "ray": "needs a cluster",
     "serve": "needs a cluster",
+    "haproxy": "is not everywhere; `make scale` runs the same file",
+    "VIVAVOCE_REPLICA_1=10.0.0.11:8000": "the same",
     "sudo": "changes the machine",
     "systemctl": "changes the machine",
     "git": "needs a network",

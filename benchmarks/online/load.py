@@ -68,6 +68,12 @@ class Client:
         self._last_used = time.monotonic()
         return Answer(first - began, ended - began, cpu_s, b"".join(parts))
 
+    def begin(self, request: bytes) -> None:
+        """Send a request; nothing of its answer is read."""
+        self._connect()
+        assert self._socket is not None
+        self._socket.sendall(request)
+
     def close(self) -> None:
         """Close the connection."""
         if self._reader is not None:

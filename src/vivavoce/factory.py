@@ -125,7 +125,7 @@ def build_service(settings: Settings) -> SpeechService:
     store = VoiceStore(settings.data_folder)
     studio = Studio(
         Admission(settings.max_concurrent_requests, settings.max_queue_depth),
-        _audio_cache(settings),
+        _audio_cache(settings, metrics),
         VoiceCache(settings.voice_cache_max),
         store,
         ReferenceReader(ReferenceLimits(max_s=settings.max_reference_s)),
@@ -171,16 +171,19 @@ def _fingerprint(settings: Settings, need: Need) -> str:
     return repr(facts)
 
 
-def _audio_cache(settings: Settings) -> AudioCache:
+def _audio_cache(settings: Settings, metrics: Metrics) -> AudioCache:
+    def on_failure(tier: str, doing: str) -> None:
+        metrics.audio_cache_failures.labels(tier, doing).inc()
+
     memory = MemoryCache(settings.audio_cache_max, settings.audio_cache_mb * 1_000_000)
     tiers: list[Tier] = []
     if settings.audio_cache_dir:
         folder = Path(settings.audio_cache_dir).expanduser()
-        tiers.append(DiskTier(folder, settings.audio_cache_dir_mb * 1_000_000))
+        tiers.append(DiskTier(folder, settings.audio_cache_dir_mb * 1_000_000, on_failure))
     if settings.audio_cache_url:
         from vivavoce.service.cache.shared import SharedTier
 
-        tiers.append(SharedTier(settings.audio_cache_url, settings.audio_cache_ttl_s))
+        tiers.append(SharedTier(settings.audio_cache_url, settings.audio_cache_ttl_s, on_failure))
     return AudioCache(memory, tuple(tiers))
 
 
@@ -233,6 +236,7 @@ def build_app(
         KeyRing.load(settings.api_keys, settings.api_keys_file),
         settings.public_lists,
         settings.cors_origins,
+        settings.allowed_hosts,
     )
     service = service or build_service(settings)
     gpus = machine.nvidia_gpus()

@@ -28,6 +28,9 @@ from conftest import running_server
 from expected import fake_pcm
 from workers import has_ended
 
+# A server whose model has failed to load, or is preloaded, is not ready: a proxy asks it nothing.
+pytestmark = pytest.mark.direct
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

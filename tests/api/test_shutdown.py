@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from conftest import Server
 
+pytestmark = pytest.mark.direct
+
 PROMPTLY_S = 10
 """Even on a machine out of breath. What would have to be waited for takes far longer."""
 
@@ -63,6 +65,14 @@ def ready(server: Server) -> bool:
         return False
     assert answer.status_code == 200 or answer.json()["reason"] == "The server is shutting down."
     return answer.status_code == 200
+
+
+def listens(server: Server) -> bool:
+    try:
+        get(server, "/health")
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def check_refused(answer: HTTPResponse) -> None:
@@ -139,6 +149,30 @@ def test_told_twice_it_waits_for_nobody(tmp_path: Path, gate: Path, number: int)
         with pytest.raises(IncompleteRead):
             stream.rest()
         assert ends_promptly(server, *processes)
+
+
+def test_a_proxy_is_given_time_to_notice(tmp_path: Path, gate: Path) -> None:
+    with (
+        running_server(tmp_path, ENGINE="fake", SHUTDOWN_DELAY="2") as server,
+        Listener(server, held(gate)) as before,
+    ):
+        assert before.answer().status == 200
+        stop(server)
+        assert get(server, "/health").json()["draining"]
+        with Listener(server, held(gate, seed=8)) as late:  # taken although it is not ready
+            assert late.answer().status == 200
+            until(lambda: not listens(server))
+            gate.touch()
+            assert before.rest() == fake_pcm()
+            assert late.rest() == fake_pcm(seed=8)
+        assert ends_promptly(server)
+
+
+def test_told_twice_it_gives_no_time_to_notice(tmp_path: Path) -> None:
+    with running_server(tmp_path, ENGINE="fake", SHUTDOWN_DELAY="600") as server:
+        stop(server)
+        server.process.send_signal(signal.SIGTERM)
+        assert ends_promptly(server)
 
 
 def test_a_load_is_not_waited_for(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def may_open(server: Server, more: int) -> None:
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (files + more, most))
 
 
+@pytest.mark.direct
 def test_without_files_for_more_connections_those_there_are_go_on(
     server: Server, tmp_path: Path
 ) -> None:

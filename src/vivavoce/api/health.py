@@ -48,7 +48,7 @@ def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
             "voice_cache_size": len(voices),
             "voice_cache_max": voices.max_entries,
             "voice_cache_hits": voices.hits,
-            "draining": service.draining,
+            "draining": service.leaving,
             "standby": _standby(service),
             "models": [_describe(model) for model in models.all],
         }
@@ -81,7 +81,7 @@ def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
 def _unready(service: SpeechService) -> str | None:
     """Return why a request would not be served now, if so. A full queue is no reason: it passes."""
     model = service.models.default
-    if service.draining:
+    if service.leaving:
         return "The server is shutting down."
     if service.preloading is not None and not service.preloading.done():
         return f"Model {model.info.id} is being loaded."

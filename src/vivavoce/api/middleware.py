@@ -42,7 +42,8 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req_{secrets.token_hex(12)}"
+        # Whoever runs the application may have an id for the request already.
+        request_id = scope.get("vivavoce.request_id") or f"req_{secrets.token_hex(12)}"
         started = time.monotonic()
         status = 0
         if len(scope["path"]) > 1:

@@ -9,8 +9,8 @@ import typer
 
 from vivavoce import __version__
 from vivavoce.cli.failure import failed
-from vivavoce.cli.voice_commands import voices
-from vivavoce.errors import InvalidRequest, VivavoceError
+from vivavoce.cli.voice_commands import Url, voices
+from vivavoce.errors import EngineUnavailable, InvalidRequest, VivavoceError
 
 app = typer.Typer(
     name="vivavoce",
@@ -46,6 +46,33 @@ def serve(
 
     try:
         run(host=host, port=port)
+    except VivavoceError as exc:
+        raise failed(exc) from None
+
+
+@app.command()
+def ray(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (PORT).")] = None,
+    replicas: Annotated[int, typer.Option(min=1, help="Servers side by side.")] = 1,
+    max_replicas: Annotated[
+        int | None,
+        typer.Option(min=1, help="With it, as many as are needed: from --replicas to this."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RAY_ADDRESS",
+            help="A cluster that runs already; without it Ray is started on this machine.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run several servers as one, on Ray Serve, until Ctrl-C. Needs vivavoce[ray]."""
+    from vivavoce.cli.ray import run
+
+    try:
+        run(host, port, replicas, max_replicas, address)
     except VivavoceError as exc:
         raise failed(exc) from None
 
@@ -245,6 +272,20 @@ def doctor() -> None:
 
     if not run():
         raise typer.Exit(1)
+
+
+@app.command()
+def ready(url: Url = None) -> None:
+    """Tell whether a running server takes requests; the status is 1 if not. For health checks."""
+    from vivavoce.cli.server import Server
+
+    try:
+        reason = Server(url, None).unready()
+        if reason is not None:
+            raise EngineUnavailable(f"Not ready. {reason}")
+    except VivavoceError as exc:
+        raise failed(exc) from None
+    typer.echo("ready")
 
 
 @app.command()

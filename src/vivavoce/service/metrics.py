@@ -85,6 +85,12 @@ class Metrics:
             "Requests by what the cache of finished audio did: hit, joined, miss, off",
             "result",
         )
+        self.audio_cache_failures = self._counter(
+            "audio_cache_failures",
+            "Times a slower cache of finished audio failed: disk, shared; at what",
+            "tier",
+            "doing",
+        )
         self.audio_cache_bytes = self._gauge("audio_cache_bytes", "Finished audio in memory")
         self.audio_cache_entries = self._gauge("audio_cache_entries", "Finished answers in memory")
         self.voice_cache = self._counter(

@@ -162,6 +162,7 @@ class SpeechService:
         self.studio = studio
         self.workers = workers
         self.metrics = studio.metrics
+        self.leaving = False
         self.draining = False
         self.preloading: asyncio.Task[None] | None = None
         self._recorder = recorder
@@ -254,9 +255,13 @@ class SpeechService:
             raise ShuttingDown("The server is shutting down and takes no more requests.")
         return time.monotonic()
 
+    def leave(self) -> None:
+        """Be unready from now on; requests are still taken."""
+        self.leaving = True
+
     def drain(self) -> None:
         """Take no more requests; those under way go on."""
-        self.draining = True
+        self.leaving = self.draining = True
 
     async def close(self) -> None:
         """End all workers. Nothing may be asked for afterwards."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from vivavoce.errors import SettingsError
 from vivavoce.service.cache.entry import pack, unpack
-from vivavoce.service.cache.trouble import Trouble
+from vivavoce.service.cache.trouble import OnFailure, Trouble, uncounted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ class DiskTier:
     Files that are not of this cache, and links, are left alone.
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, on_failure: OnFailure = uncounted) -> None:
         """Make the folder if it is missing, and look through it.
 
         Raises:
@@ -52,7 +52,7 @@ class DiskTier:
         self._max_bytes = max_bytes
         self._room_bytes = 0  # to write before the folder is looked through again
         self._room = threading.Lock()
-        self._trouble = Trouble("disk")
+        self._trouble = Trouble("disk", on_failure)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, _ = self._new_file("0" * 64)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from vivavoce.errors import SettingsError
 from vivavoce.service.cache.breaker import Breaker
 from vivavoce.service.cache.entry import FORMAT_VERSION, pack, unpack
-from vivavoce.service.cache.trouble import Trouble
+from vivavoce.service.cache.trouble import OnFailure, Trouble, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,6 +50,7 @@ class SharedTier:
         self,
         url: str,
         ttl_s: int,
+        on_failure: OnFailure = uncounted,
         *,
         get_timeout_s: float = GET_TIMEOUT_S,
         put_timeout_s: float = PUT_TIMEOUT_S,
@@ -66,7 +67,7 @@ class SharedTier:
         self._put_timeout_s = put_timeout_s
         self._turns = asyncio.Semaphore(_CONNECTIONS)
         self._breaker = Breaker(clock)
-        self._trouble = Trouble("shared", clock)
+        self._trouble = Trouble("shared", on_failure, clock)
 
     async def get(self, key: str) -> CachedAudio | None:
         """Return the answer of that key, within `get_timeout_s`."""

@@ -1,16 +1,13 @@
-"""What goes wrong in a tier, told once and not for each request."""
+"""What goes wrong in a tier: counted each time, told once and not for each request."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import structlog
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 log = structlog.get_logger("vivavoce.cache")
 
@@ -18,11 +15,25 @@ QUIET_S = 60.0
 """A kind of failure that comes and goes is told again after this long at the earliest."""
 
 
+OnFailure = Callable[[str, str], None]
+"""Called with the tier and what it was doing, on whatever thread that was."""
+
+
+def uncounted(_tier: str, _doing: str) -> None:
+    """Count nothing."""
+
+
 class Trouble:
     """Logs the first failure of a kind, then nothing until it is over. For any thread."""
 
-    def __init__(self, tier: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        tier: str,
+        on_failure: OnFailure = uncounted,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tier = tier
+        self._on_failure = on_failure
         self._clock = clock
         self._lock = threading.Lock()
         self._current: dict[tuple[str, str], bool] = {}  # what and why: whether it was logged
@@ -30,6 +41,7 @@ class Trouble:
 
     def tell(self, doing: str, reason: str | Exception) -> None:
         """Log that something failed, unless it is known that it does."""
+        self._on_failure(self._tier, doing)
         kind = (doing, reason if isinstance(reason, str) else _named(reason))
         with self._lock:
             if kind in self._current:
