@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from benchmarks.streams.listener import Heard
 
 _RESULTS = Path(__file__).parents[1] / "results"
+_PAUSE_S = 0.2
 LARGEST_MISS = 0.15
 """So far what was foretold may be from what was measured, for a word about anything else."""
 
@@ -102,7 +103,7 @@ def measure(
         times = parts.measure(model, text=TEXT, counts=scope.counts, repeats=scope.repeats)
         step()
     plan = scope.streams
-    with server.vivavoce("qwen3", MODEL_ID=str(model), **SETTINGS) as served:
+    with server.vivavoce("qwen3", MODEL_ID=str(model), **SETTINGS, **parts.ONE_THREAD) as served:
         target = Target(served.url, ours=True)
         with progress.stage("a server's listeners", 1 + len(plan.rates)) as step:
             alone, rounds = asyncio.run(_known(target, scope))
@@ -156,18 +157,24 @@ def ask(kinds: dict[str, Times], scope: Scope, progress: Progress) -> list[dict[
 
 
 async def _known(target: Target, scope: Scope) -> tuple[list[Heard], list[list[Heard]]]:
-    """Return those who asked one after the other, and rounds of those who asked at once."""
-    plan = scope.streams
-    async with client(target, plan.answer_limit_s) as http:
+    """Return those who asked one after the other, and rounds of those who asked at once.
 
-        async def one(seed: int) -> Heard:
+    Each has a connection of its own, and asks a server that had nothing to do for a moment.
+    """
+    plan = scope.streams
+
+    async def one(seed: int) -> Heard:
+        async with client(target, plan.answer_limit_s) as http:
             return await listen(http, target, seed=seed, frames=plan.frames)
 
-        alone = [await one(seed) for seed in range(scope.alone)]
-        rounds = []
-        for number in range(1, scope.rounds + 1):
-            seeds = range(1000 * number, 1000 * number + scope.at_once)
-            rounds.append(list(await asyncio.gather(*map(one, seeds))))
+    alone, rounds = [], []
+    for seed in range(scope.alone + 1):
+        await asyncio.sleep(_PAUSE_S)
+        alone.append(await one(seed))
+    for number in range(1, scope.rounds + 1):
+        await asyncio.sleep(_PAUSE_S)
+        seeds = range(1000 * number, 1000 * number + scope.at_once)
+        rounds.append(list(await asyncio.gather(*map(one, seeds))))
     return alone[1:], rounds  # the first has loaded the model
 
 

@@ -32,6 +32,9 @@ _PAGES = 400
 _ROWS = 16
 _LONGEST = 400
 """Frames."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""Beside a model that takes all cores of a processor its server and clients have none, and how long
+everything takes is chance. On a GPU, too, they have cores of their own."""
 _WARM_UP = 2
 _SPLIT = 8
 """Rows of a prompt that are read first, to tell the cost of a call from that of a row."""
@@ -49,7 +52,7 @@ def measure(folder: Path, *, text: str, counts: tuple[int, ...], repeats: int) -
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.capacity.parts", job],
         cwd=_ROOT,
-        env={**ENVIRONMENT, **os.environ},
+        env={**ENVIRONMENT, **os.environ, **ONE_THREAD},
         capture_output=True,
         text=True,
         check=False,
