@@ -21,8 +21,16 @@ _PROGRAMS = 128
 
 @triton.jit
 def _extend(
-    x, state, alpha, beta, padded, after, length, STATE: tl.constexpr, CHANNELS: tl.constexpr, BLOCK
-    : tl.constexpr
+    x,
+    state,
+    alpha,
+    beta,
+    padded,
+    after,
+    length,
+    STATE: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     stream = tl.program_id(1).to(tl.int64)
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
