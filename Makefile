@@ -2,7 +2,8 @@
 #
 #   make serve      install what is needed and run the server
 #   make test       install what tests need; check and run everything
-#   make check      only the quick part: style, types, layers
+#   make check      only the quick part: style, types, layers, the documentation
+#   make docs       the documentation as a site: build/docs/index.html
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
 #   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
@@ -23,7 +24,7 @@ OFFICIAL := .venv-official
 CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 
-.PHONY: serve test check bench bench-streams bench-cold bench-offline soak clients newcomer goldens
+.PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
 .PHONY: page parity clean
 
 serve: $(VENV)/installed
@@ -32,11 +33,14 @@ serve: $(VENV)/installed
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(VENV)/installed-test
+check: docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/installed-test
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.online

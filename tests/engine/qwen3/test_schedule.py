@@ -287,6 +287,26 @@ def test_those_who_come_together_have_their_prompts_read_together() -> None:
 # Room
 
 
+@pytest.mark.parametrize(("during", "count"), [("enter", 3), ("prefill", 1)])
+def test_who_comes_a_moment_after_another_shares_the_first_frame(during: str, count: int) -> None:
+    """Else all but the first would wait for a whole round, and then for its next chunk."""
+    stage = Stage(costs=QUICK)
+    late: list[Listener] = []
+
+    def come(kind: str, many: int) -> bool:
+        if kind == during and len(late) < count:
+            late.append(stage.ask(20))
+        return False
+
+    stage.batch.fails = come
+    first = stage.ask(20)
+    stage.loop.once()
+    assert [len(one.heard) for one in (first, *late)] == [1] * (1 + count)
+    stage.batch.fails = lambda kind, many: False
+    stage.run()
+    assert all(len(one.heard) == 20 for one in stage.listeners)
+
+
 def test_where_pages_are_short_one_waits_for_the_other() -> None:
     stage = Stage(rows=8, pages=5)  # of 320 positions
     first, second = stage.ask(180), stage.ask(180)

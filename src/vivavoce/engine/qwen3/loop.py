@@ -11,6 +11,7 @@ freed is, and the work is done once more; then one request fails and the others 
 from __future__ import annotations
 
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,7 +40,7 @@ Then it is held by what nobody can free from here, and a new process is the reme
 
 
 class Loop:
-    """See the module. Of the owning thread alone. `plan` is `Turn`'s."""
+    """See the module. Of the owning thread alone, but for `add`. `plan` is `Turn`'s."""
 
     def __init__(
         self, batch: Batch, plan: Plan, eos: int, clock: Callable[[], float] = time.monotonic
@@ -49,6 +50,7 @@ class Loop:
         self._eos = eos
         self._clock = clock
         self._schedule: Schedule[Turn] = Schedule(batch.rows, batch.pages)
+        self._arrived: deque[Turn] = deque()
         self._waiting: list[Turn] = []
         self._full = False
         """Nobody else comes in before something changes: a frame, somebody who leaves."""
@@ -58,12 +60,14 @@ class Loop:
     @property
     def turns(self) -> list[Turn]:
         """All requests that are not over."""
-        return [*self._schedule.seated, *self._waiting]
+        return [*self._schedule.seated, *self._waiting, *self._arrived]
 
     @property
     def has_work(self) -> bool:
         """Whether `once` would do something."""
         if any(turn.stream.cancelled.is_set() for turn in self.turns):
+            return True
+        if self._arrived:
             return True
         if not self._full and any(turn.can_begin for turn in self._waiting):
             return True
@@ -76,8 +80,8 @@ class Loop:
         self._short |= isinstance(error, OutOfMemory)
 
     def add(self, turn: Turn) -> None:
-        """Speak a request, after those that wait already."""
-        self._waiting.append(turn)
+        """Speak a request, after those that wait already. From any thread."""
+        self._arrived.append(turn)
 
     def once(self) -> None:
         """Do what is due now, at most one frame for each.
@@ -90,6 +94,9 @@ class Loop:
         self._hear_news()
         self._admit()
         self._prefill()
+        if self._arrived:  # meanwhile: one frame does for those who came a moment apart
+            self._admit()
+            self._prefill()
         made = self._frame()
         self._sound()
         self._part()
@@ -117,7 +124,11 @@ class Loop:
 
     def _admit(self) -> None:
         """Give seats to those who wait: whose sound is needed first comes in first."""
-        while not self._full:
+        while True:
+            while self._arrived:
+                self._waiting.append(self._arrived.popleft())
+            if self._full:
+                return
             ready = [turn for turn in self._waiting if turn.can_begin]
             turn = min(ready, key=lambda turn: turn.playback.runs_out_at_s, default=None)
             if turn is None:

@@ -31,7 +31,6 @@ class Runner:
     def __init__(self, loop: Loop) -> None:
         self.steps = 0
         self._loop = loop
-        self._arrived: list[Turn] = []
         self._calls: list[tuple[Callable[[], Any], Future[Any]]] = []
         self._closing = False
         self._broken: EngineBroken | None = None
@@ -47,7 +46,7 @@ class Runner:
             elif self._closing:
                 stream.end(SpeechReport())
             else:
-                self._arrived.append(Turn(stream, time.monotonic()))
+                self._loop.add(Turn(stream, time.monotonic()))
                 self._changed.notify()
 
     def wake(self) -> None:
@@ -109,15 +108,12 @@ class Runner:
                 self._changed.wait_for(self._has_work)
                 if self._closing:
                     return
-                arrived, self._arrived = self._arrived, []
-            for turn in arrived:
-                loop.add(turn)
             self._answer_calls()
             loop.once()
             self.tick()
 
     def _has_work(self) -> bool:
-        return bool(self._closing or self._calls or self._arrived or self._loop.has_work)
+        return bool(self._closing or self._calls or self._loop.has_work)
 
     def _answer_calls(self) -> None:
         while self._calls:
@@ -136,7 +132,7 @@ class Runner:
         """End what is open: without an error, unless everything is broken."""
         with self._changed:
             self._closing, self._broken = True, broken
-            turns = (*self._loop.turns, *self._arrived)
+            turns = self._loop.turns
             calls, self._calls = self._calls, []
         for turn in turns:
             if broken is None:

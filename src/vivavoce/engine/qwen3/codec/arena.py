@@ -24,7 +24,7 @@ class CodecArena:
     @torch.inference_mode()
     def begin(self, row: int, before: CodecState) -> None:
         """Let a stream begin in a row, after what is past in the state of one stream."""
-        self._write([row], before)
+        self._write(slice(row, row + 1), before)
         self._frames[row] = before.longest
 
     @torch.inference_mode()
@@ -33,7 +33,7 @@ class CodecArena:
 
         Raising, it has changed nothing.
         """
-        states, index = self._states, list(rows)
+        states, index = self._states, _index(rows)
         before = CodecState(
             states.frames[index],
             states.keys[:, index],
@@ -47,10 +47,18 @@ class CodecArena:
             self._frames[row] += codes.shape[-1]
         return samples
 
-    def _write(self, rows: list[int], state: CodecState) -> None:
+    def _write(self, rows: slice | list[int], state: CodecState) -> None:
         states = self._states
         states.frames[rows] = state.frames
         states.keys[:, rows] = state.keys
         states.values[:, rows] = state.values
         for conv, new in zip(states.convs, state.convs, strict=True):
             conv[rows] = new
+
+
+def _index(rows: Sequence[int]) -> slice | list[int]:
+    """Return what rows are found by: in place if they lie side by side in order, else copied."""
+    first, count = rows[0], len(rows)
+    if list(rows) == list(range(first, first + count)):
+        return slice(first, first + count)
+    return list(rows)
