@@ -121,7 +121,7 @@ def _combine(
         weight = tl.exp(tl.load(sums + own * 2) - highest)
         total += tl.load(sums + own * 2 + 1) * weight
         mixed += tl.load(parts + own * WIDTH + d) * weight
-    result = tl.where(lives, mixed / total, 0)
+    result = mixed / tl.where(lives, total, 1)
     tl.store(y + line * WIDTH + d, result.to(y.dtype.element_ty))
 
 

@@ -44,7 +44,7 @@ def _x_block(x, x_stride, row, rows, k, WIDTH: tl.constexpr):
 def _block(step, BLOCK_K: tl.constexpr):
     """Return the places in K of a block of each warp, [SPLIT, K]."""
     part = tl.arange(0, _SPLIT)[:, None] * BLOCK_K
-    return step * (_SPLIT * BLOCK_K) + part + tl.arange(0, BLOCK_K)[None, :]
+    return part + tl.arange(0, BLOCK_K)[None, :] + step * (_SPLIT * BLOCK_K)
 
 
 @triton.jit
