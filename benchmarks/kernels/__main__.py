@@ -1,6 +1,7 @@
 """`python -m benchmarks.kernels`: time each kernel beside plain torch on a card; write JSON.
 
-Without a card, `--toy` computes all of it at toy sizes in Triton's interpreter, and times nothing.
+Without a card, `--toy` computes all of it at toy sizes in Triton's interpreter, in fp32 (it has no
+bf16 that one could compare), and times nothing.
 See docs/kernels.md.
 """
 
@@ -31,6 +32,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.toy:
         os.environ["TRITON_INTERPRET"] = "1"  # before Triton is imported
+        given.dtype = "fp32"
 
     import torch
 

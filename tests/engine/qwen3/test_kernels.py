@@ -1,4 +1,4 @@
-"""The kernels' own tests, each file in a process where Triton interprets; see `kernels/conftest`."""
+"""The kernels' own tests, each file in a process of its own that interprets Triton's language."""
 
 from __future__ import annotations
 
