@@ -8,6 +8,7 @@
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
 #   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
+#   make kernels    compile every kernel for every card, without one, and hold them to their budgets
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
@@ -24,7 +25,7 @@ OFFICIAL := .venv-official
 CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 
-.PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
+.PHONY: serve test check docs bench bench-streams bench-cold bench-offline kernels soak clients newcomer goldens
 .PHONY: page parity clean
 
 serve: $(VENV)/installed
@@ -53,6 +54,9 @@ bench-cold: $(VENV)/installed-test
 
 bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 	$(BIN)/python -m benchmarks.offline
+
+kernels: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.kernels.compiled
 
 soak: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)

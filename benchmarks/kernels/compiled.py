@@ -22,7 +22,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
-from benchmarks.kernels.budget import ARCHITECTURES, BUDGETS, SHARED, Budget
+from benchmarks.kernels.budget import ARCHITECTURES, BUDGETS
 from benchmarks.kernels.cases import Case, Tensors, cases
 from benchmarks.kernels.sizes import LARGE, SMALL, Model
 from vivavoce.engine.qwen3.ops import kernels
@@ -47,7 +47,7 @@ class Taken:
     @property
     def within(self) -> bool:
         """Whether it keeps to its budget."""
-        budget = BUDGETS.get(self.kernel, Budget(255, SHARED))
+        budget = BUDGETS[self.kernel]
         return (
             self.registers <= budget.registers
             and self.spilled <= budget.spilled
