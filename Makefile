@@ -12,6 +12,7 @@
 #                   they share (Debian: apt install haproxy redis-server)
 #   make bench-scale    what the proxy costs, and what clients notice of a server's end (benchmarks/scale)
 #   make bench-replicas  Ray Serve beside one server; a shared cache that hangs (benchmarks/replicas)
+#   make kernels    compile every kernel for every card, without one, and hold them to their budgets
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
 #   make ray        install Ray Serve (490 MB) and have replicas of the server behind it
@@ -32,9 +33,9 @@ CLIENTS := .venv-clients
 RAY := .venv-ray
 SOAK_MINUTES ?= 20
 
-.PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
-.PHONY: page parity clean check-deploy image-steps
-.PHONY: check-chart scale bench-scale ray bench-replicas
+.PHONY: serve test check docs check-deploy check-chart
+.PHONY: bench bench-streams bench-cold bench-offline bench-scale bench-replicas
+.PHONY: soak scale ray clients page newcomer image-steps kernels goldens parity clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -75,6 +76,9 @@ bench-scale: $(VENV)/installed-test
 
 bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 	$(BIN)/python -m benchmarks.offline
+
+kernels: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.kernels.compiled
 
 soak: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)
