@@ -4,6 +4,10 @@
 #   make test       install what tests need; check and run everything
 #   make check      only the quick part: style, types, layers, the documentation
 #   make docs       the documentation as a site: build/docs/index.html
+#   make package    build wheel and sdist into dist/, install the wheel apart, have it speak
+#   make constraints    write constraints.txt anew (UPGRADE=--upgrade: with what is newest)
+#   make lowest     the tests of what is ours with the oldest versions that pyproject.toml allows
+#   make highest    the same with the newest
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
 #   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
@@ -23,9 +27,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
 CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
+UPGRADE ?=
 
 .PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
-.PHONY: page parity clean
+.PHONY: page parity clean package constraints lowest highest check-deploy check-unit check-workflows
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -33,7 +38,7 @@ serve: $(VENV)/installed
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: docs
+check: docs check-deploy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,6 +46,44 @@ check: docs
 
 docs: $(VENV)/installed-test
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
+
+check-deploy: check-unit check-workflows
+
+check-unit:
+	@deploy/systemd/check
+
+check-workflows: $(VENV)/installed-test
+	$(BIN)/zizmor --quiet --offline --persona pedantic .github/workflows
+	@! command -v actionlint > /dev/null || actionlint
+
+package: $(VENV)/installed-package
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m pytest -m package -s tests/package
+
+constraints: $(VENV)/installed-package
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
+		--custom-compile-command "make constraints" --output-file constraints.txt $(UPGRADE) \
+		pyproject.toml requirements-test.txt requirements-package.txt requirements-browser.txt
+
+lowest: $(VENV)/installed-package
+	mkdir -p build
+	$(BIN)/uv pip compile --quiet --no-deps --all-extras --resolution lowest-direct --only-binary :all: \
+		--python $(BIN)/python --no-emit-package torch --output-file build/lowest.txt pyproject.toml
+	$(call test_with,.venv-lowest,--constraint build/lowest.txt)
+
+highest: $(VENV)/installed-package
+	$(call test_with,.venv-highest,)
+
+# An environment of its own, what uv is told, and the tests that tell whether libraries still do what
+# they did. torch comes first, by pip, which knows where a CPU build lies.
+define test_with
+	$(BIN)/python -m venv --clear $(1)
+	$(1)/bin/python -m pip --disable-pip-version-check --quiet install torch==2.13.0
+	$(BIN)/uv pip install --quiet --python $(1) --editable '.[all]' --requirement requirements-test.txt $(2)
+	$(1)/bin/python -m pytest -n 2 --dist loadfile $(OF_LIBRARIES)
+endef
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.online
@@ -75,7 +118,7 @@ parity: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && PYTHONPATH=../../../src ../../../$(OFFICIAL)/bin/python parity.py
 
 clean:
-	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS)
+	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS) .venv-lowest .venv-highest
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
@@ -91,6 +134,11 @@ $(VENV)/installed-test: pyproject.toml constraints.txt requirements-test.txt | $
 	@echo "Installing vivavoce and what its tests need"
 	@$(PIP) install --constraint constraints.txt --requirement requirements-test.txt --editable .
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-package: requirements-package.txt $(VENV)/installed-test
+	@echo "Installing what builds and checks the package"
+	@$(PIP) install --constraint constraints.txt --requirement requirements-package.txt
+	@touch $@
 
 $(OFFICIAL)/installed:
 	@echo "Installing the official Qwen3-TTS package"

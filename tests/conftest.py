@@ -19,7 +19,7 @@ import pytest
 from scripted import Script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # Small models make threads wait for each other, and several tests run at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -58,13 +58,15 @@ class Server:
 
 
 @contextmanager
-def running_server(cwd: Path, **env: str) -> Iterator[Server]:
+def running_server(
+    cwd: Path, *, program: Sequence[str] = (sys.executable, "-m", "vivavoce"), **env: str
+) -> Iterator[Server]:
     """Start a server with these settings in an empty folder; stop it with SIGTERM.
 
     It remembers no audio unless told to, so that what is asked for twice is made twice.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "vivavoce", "serve"],
+        [*program, "serve"],
         cwd=cwd,
         env={**os.environ, **_DEFAULTS, **env},
         stdout=subprocess.PIPE,
