@@ -25,6 +25,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
+# The tests that tell whether the libraries still do what they did.
+OF_LIBRARIES := tests/audio tests/engine/test_contract.py tests/engine/test_embedded.py \
+	$(addprefix tests/engine/qwen3/test_,goldens.py loading.py onnx.py tokens.py weights.py) \
+	$(addprefix tests/service/test_,cache_shared.py keys.py records.py tracing.py) \
+	$(addprefix tests/api/test_,first_download.py live_socket.py openai_sdk.py openapi.py page.py \
+		plain_streams.py qwen3_server.py streaming.py text.py voices.py) \
+	$(addprefix tests/test_,cli.py mcp.py privacy.py recognised.py settings.py speaker.py wyoming.py)
 CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 UPGRADE ?=
