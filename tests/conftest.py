@@ -19,7 +19,7 @@ import pytest
 from scripted import Script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 # Small models make threads wait for each other, and several tests run at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -58,15 +58,14 @@ class Server:
 
 
 @contextmanager
-def running_server(
-    cwd: Path, *, program: Sequence[str] = (sys.executable, "-m", "vivavoce"), **env: str
-) -> Iterator[Server]:
+def running_server(cwd: Path, *command: str, **env: str) -> Iterator[Server]:
     """Start a server with these settings in an empty folder; stop it with SIGTERM.
 
-    It remembers no audio unless told to, so that what is asked for twice is made twice.
+    It remembers no audio unless told to, so that what is asked for twice is made twice. Another
+    `command` may start it.
     """
     process = subprocess.Popen(
-        [*program, "serve"],
+        command or [sys.executable, "-m", "vivavoce", "serve"],
         cwd=cwd,
         env={**os.environ, **_DEFAULTS, **env},
         stdout=subprocess.PIPE,
@@ -78,7 +77,7 @@ def running_server(
 
     def read_output() -> None:
         for line in process.stdout:
-            if found := re.search(r"listening on (http://\S+)", line):
+            if found := re.search(r"listening on (\S+)", line):
                 server.url = found[1]
                 listening.set()
         listening.set()

@@ -7,7 +7,7 @@
     │   ├── UnsupportedMedia   the body is of a type that is not read here
     │   ├── BodyTooLarge       the body is over the limit
     │   ├── NotAuthorized      no key, or none that is known here
-    │   └── NotPermitted       a known key, which is not for this
+    │   └── NotPermitted       a key that is not for this, or a web page that is not allowed
     ├── LimitReached           a key has had the requests it may make; later it may again
     ├── SettingsError          the operator can fix it: the server does not start
     ├── EngineUnavailable      no engine could be started; trying later may help
@@ -81,7 +81,7 @@ class NotAuthorized(InvalidRequest):
 
 
 class NotPermitted(InvalidRequest):
-    """The request's API key lacks the scope for what was asked."""
+    """The request's API key lacks the scope for what was asked, or a foreign web page asks."""
 
     code = "insufficient_permissions"
 

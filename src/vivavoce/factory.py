@@ -233,6 +233,7 @@ def build_app(
         KeyRing.load(settings.api_keys, settings.api_keys_file),
         settings.public_lists,
         settings.cors_origins,
+        settings.allowed_hosts,
     )
     service = service or build_service(settings)
     gpus = machine.nvidia_gpus()

@@ -40,6 +40,30 @@ class Settings(BaseSettings):
         int,
         Field(alias="PORT", ge=0, le=65535, description="Port to listen on; 0 for any free one."),
     ] = 8000
+    uds: Annotated[
+        str,
+        Field(
+            alias="UDS",
+            description="Path of a Unix domain socket to listen on instead of HOST and PORT; its "
+            "user and group may connect. None if empty.",
+        ),
+    ] = ""
+    tls_cert_file: Annotated[
+        str,
+        Field(
+            alias="TLS_CERT_FILE",
+            description="PEM file of a certificate, and those it was signed by: HTTPS instead of "
+            "HTTP. Read again when it changes; none if empty.",
+        ),
+    ] = ""
+    tls_key_file: Annotated[
+        str,
+        Field(
+            alias="TLS_KEY_FILE",
+            description="PEM file of its key, without a password; if empty, it is in "
+            "TLS_CERT_FILE.",
+        ),
+    ] = ""
     wyoming_port: Annotated[
         int,
         Field(
@@ -239,6 +263,15 @@ class Settings(BaseSettings):
             description="Seconds in which a request's head, and then its body, must arrive.",
         ),
     ] = 30.0
+    keep_alive_timeout_s: Annotated[
+        int,
+        Field(
+            alias="KEEP_ALIVE_TIMEOUT",
+            ge=1,
+            description="Seconds that a connection is kept for its client's next request. Longer "
+            "than what a proxy before it keeps, or a request may meet its end.",
+        ),
+    ] = 75
     audio_cache_max: Annotated[
         int,
         Field(
@@ -419,6 +452,15 @@ class Settings(BaseSettings):
             description="Web pages that may call the server, comma-separated; * for all.",
         ),
     ] = ()
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            alias="ALLOWED_HOSTS",
+            description="Names by which the server may be called, comma-separated, if not by any. "
+            "Addresses and localhost are always among them.",
+        ),
+    ] = ()
     worker_start_timeout_s: Annotated[
         float,
         Field(
@@ -464,7 +506,7 @@ class Settings(BaseSettings):
         # By the specification of these folders a relative path counts as none.
         return Path(os.path.expanduser(usual if os.path.isabs(usual) else shared)) / "vivavoce"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -61,6 +61,13 @@ class Live:
         found: dict[str, Any] = json.loads(message)
         return found
 
+    def next_within(self, seconds: float) -> str | bytes | None:
+        """Return what comes within so long; None if nothing does."""
+        try:
+            return self.socket.recv(seconds)
+        except TimeoutError:
+            return None
+
     def answer(self) -> Answer:
         """Listen until an utterance is over."""
         heard = Answer()
@@ -331,8 +338,13 @@ def test_pages_of_other_origins_are_refused_unless_allowed(tmp_path: Path) -> No
             assert client.created
         with live(server, origin=server.url) as client:
             assert client.created
-        with pytest.raises(InvalidStatus), live(server, origin="https://elsewhere.example"):
+        with (
+            pytest.raises(InvalidStatus) as refused,
+            live(server, origin="https://elsewhere.example"),
+        ):
             pass
+    assert refused.value.response.status_code == 403
+    assert b"CORS_ORIGINS" in refused.value.response.body
 
 
 def test_a_key_opens_the_socket_by_header_or_as_a_browser_can(tmp_path: Path) -> None:
@@ -370,10 +382,15 @@ def test_qwen_speaks_each_word_as_it_comes_as_if_all_had_been_there(tmp_path: Pa
         client.say("response.cancel")
         while client.answer().last.get("status") != "cancelled":
             pass
+        # Each word comes when the engine has spoken what it could, and waits for more.
+        by_words = Answer()
         for word in words_of(text.strip()):
             client.write(word)
+            while isinstance(message := client.next_within(0.05), bytes):
+                by_words.audio += message
         client.say("input_text.flush")
-        by_words = client.answer()
+        rest = client.answer()
+        by_words.audio += rest.audio
     assert len(at_once.audio) > 48000
     assert same_sound(by_words.audio, at_once.audio)
 

@@ -55,6 +55,15 @@ def test_all_of_a_book_is_heard_and_memory_stays_flat(server: Server) -> None:
     assert max(memory) - min(memory) < 24 * 2**20
 
 
+def test_a_book_is_heard_before_its_second_chunk_is_made(server: Server, tmp_path: Path) -> None:
+    """The engine makes no second chunk before a gate is opened, which it never is."""
+    gate = tmp_path / "gate"
+    body = order(input=BOOK, instructions=f"gate={gate} after=1")
+    with httpx.stream("POST", server.url + SPEECH, json=body, timeout=60) as answer:
+        assert len(next(answer.iter_raw())) > 0
+        assert not gate.exists()
+
+
 def test_a_letter_that_nobody_can_read_is_refused_before_anything_is_heard(
     tmp_path: Path,
 ) -> None:

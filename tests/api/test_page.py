@@ -96,7 +96,7 @@ def test_what_an_engine_lacks_is_told_with_the_remedy(
     voice_server: Server, fake_server: Server
 ) -> None:
     (embedded, *_) = httpx.get(f"{voice_server.url}/v1/models").json()["data"]
-    assert set(embedded["lacking"]) == {"clone", "design", "instructions"}
+    assert set(embedded["lacking"]) == {"clone", "design", "blend", "instructions"}
     assert "ENGINE=qwen3" in embedded["lacking"]["clone"]
     assert httpx.get(f"{fake_server.url}/v1/models/fake").json()["lacking"] == {}
 

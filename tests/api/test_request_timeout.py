@@ -6,9 +6,11 @@ import json
 from http.client import IncompleteRead
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from clients import (
+    SPEECH,
     Listener,
     active,
     at_once,
@@ -78,8 +80,15 @@ def test_a_stream_that_pauses_for_longer_is_cut(hasty: Server, tmp_path: Path) -
 
 
 def test_events_that_pause_for_longer_end_with_the_error(hasty: Server, tmp_path: Path) -> None:
-    answer = speak(hasty, f"gate={tmp_path / 'never'} after=2", stream_format="sse")
-    last = json.loads(answer.text.strip().split("\n\n")[-1].removeprefix("data: "))
+    wanted = order(f"gate={tmp_path / 'never'} after=2", stream_format="sse")
+    received = ""
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        httpx.stream("POST", hasty.url + SPEECH, json=wanted, timeout=30) as answer,
+    ):
+        for part in answer.iter_text():
+            received += part
+    last = json.loads(received.strip().split("\n\n")[-1].removeprefix("data: "))
     assert last["type"] == "speech.audio.error"
     assert last["error"]["code"] == "request_timed_out"
 

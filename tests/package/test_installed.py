@@ -30,7 +30,7 @@ def test_the_embedded_voice_speaks(wheel: Path, tmp_path: Path) -> None:
     environment = install(tmp_path / "venv", str(wheel))
     empty = tmp_path / "empty"
     empty.mkdir()
-    with running_server(empty, program=[environment.program], PYTHONPATH="") as server:
+    with running_server(empty, environment.program, "serve", PYTHONPATH="") as server:
         samples = spoken(server, "alloy")
     assert 1.5 < len(samples) / 24000 < 6
     assert np.sqrt(np.mean(samples**2)) > 0.02
@@ -48,7 +48,7 @@ def test_qwen3_speaks_with_weights_that_are_random(wheel: Path, tmp_path: Path) 
         "DEVICE": "cpu",
         "RUNAWAY_GUARD": "false",
     }
-    with running_server(empty, program=[environment.program], PYTHONPATH="", **settings) as server:
+    with running_server(empty, environment.program, "serve", PYTHONPATH="", **settings) as server:
         samples = spoken(server, "vivian")
     assert len(samples) >= 1920
     assert np.abs(samples).max() > 0

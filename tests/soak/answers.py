@@ -118,7 +118,7 @@ def error_of(answer: Answer) -> dict[str, Any]:
 
 
 def audio_of_events(answer: Answer, ledger: Ledger) -> tuple[bytes, str | None]:
-    """Return the audio that OpenAI's events carried, and the failure they ended with, if any.
+    """Return the audio that OpenAI's events carried; one that failed was cut, and is not for here.
 
     Raises:
         Wrong: the events are not as they must be.
@@ -132,8 +132,6 @@ def audio_of_events(answer: Answer, ledger: Ledger) -> tuple[bytes, str | None]:
         for event in told[:-1]
         if event["type"] == "speech.audio.delta"
     )
-    if told[-1]["type"] == "speech.audio.error":
-        return audio, _because_of_a_kill(told[-1]["error"]["code"], answer, ledger)
     if told[-1]["type"] != "speech.audio.done" or "usage" not in told[-1]:
         raise Wrong(f"the last event is {told[-1]}")
     return audio, None

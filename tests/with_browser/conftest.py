@@ -39,9 +39,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the fake engine that remembers audio."""
+    """A server of the fake engine, which claims a GPU's memory; it remembers audio."""
     folder = tmp_path_factory.mktemp("page")
-    with running_server(folder, ENGINE="fake", AUDIO_CACHE_MAX="16") as server:
+    settings = {"ENGINE": "fake", "AUDIO_CACHE_MAX": "16"}
+    with running_server(folder, **settings, VIVAVOCE_FAKE='{"gpu_bytes": 3000000000}') as server:
         yield server
 
 

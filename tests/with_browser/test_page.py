@@ -9,6 +9,9 @@ import sys
 import time
 import wave
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -199,7 +202,7 @@ def test_a_voice_is_cloned_used_renamed_carried_and_deleted(
     say(page, "#clone-result", "The recording is (good|usable|poor)")
     assert page.locator("#voice option:checked").inner_text() == "Ada"
     speak(page, TEXT)
-    say(page, "#speak-numbers", "VoiceAda|voice_")
+    say(page, "#speak-numbers", "VoiceAda")
     curl, python = page.locator("#clone-result pre").all_text_contents()
     (tmp_path / "me.wav").write_bytes(clip.read_bytes())
     for program, name in ((["bash", "-ec", curl], "Bea"), ([sys.executable, "-c", python], "Cleo")):
@@ -251,6 +254,30 @@ def test_a_voice_is_described_and_kept(page: Page) -> None:
     say(page, "#describe-message", "Sailor.*(taken|already|another)")
 
 
+def test_preset_voices_are_blended_and_kept(page: Page, page_server: Server) -> None:
+    page.get_by_label("Share of voice 1").fill("75")
+    page.get_by_label("Share of voice 2").fill("25")
+    say(page, "#blend-voices", "75 %.*25 %")
+    page.click("#blend-add")
+    page.get_by_label("Share of voice 3").fill("0")
+    page.fill("#blend-name", "Both")
+    page.click("#blend-form button.primary")
+    say(page, "#blend-message", "Both is saved")
+    made = get(page_server, "/v1/audio/voices/Both").json()
+    assert made["blend"] == {"sine": 0.75, "square": 0.25}
+    speak(page, TEXT)
+    say(page, "#speak-numbers", "VoiceBoth")
+    curl, python = page.locator("#blend-result pre").all_text_contents()
+    for program, name in ((["bash", "-ec", curl], "Each"), ([sys.executable, "-c", python], "All")):
+        command = [part.replace("Both", name) for part in program]
+        made = subprocess.run(command, check=True, capture_output=True)
+        assert b"voice_" in made.stdout
+    for number in (1, 2, 3):
+        page.get_by_label(f"Share of voice {number}").fill("0")
+    page.click("#blend-form button.primary")
+    say(page, "#blend-message", "All shares are 0")
+
+
 # The server
 
 
@@ -264,7 +291,8 @@ def test_a_model_is_unloaded_and_loaded(page: Page) -> None:
     say(page, "#server-message", "fake is unloaded")
     page.get_by_label("Load fake", exact=True).click()
     say(page, "#server-message", "fake is loaded")
-    say(page, "#model-list", r"process \d+ · memory \d+ MB")
+    say(page, "#model-list", r"process \d+ · memory \d+ MB · GPU 3\.0 GB")
+    say(page, "#server-numbers", r"GPU memory held3\.0 GB")
 
 
 def test_what_the_embedded_voice_cannot_do_is_shown_with_the_remedy(
@@ -276,7 +304,8 @@ def test_what_the_embedded_voice_cannot_do_is_shown_with_the_remedy(
         say(page, "#clone-lacking", "ENGINE=qwen3")
         say(page, "#describe-lacking", "ENGINE=qwen3")
         say(page, "#instructions-hint", "cannot be told how to speak")
-        for control in ("#clone-name", "#describe-prompt", "#instructions"):
+        say(page, "#blend-lacking", "ENGINE=qwen3")
+        for control in ("#clone-name", "#describe-prompt", "#blend-name", "#instructions"):
             assert page.is_disabled(control)
 
 
@@ -318,12 +347,47 @@ def test_it_fits_and_axe_finds_nothing_serious(
         page = context.new_page()
         page.goto(page_server.url)
         page.wait_for_selector("#voice-list li")
+        page.fill("#describe-prompt", "An old sailor")
+        page.fill("#describe-name", f"{'Long' * 15}{width}{scheme}")  # and nowhere to break it
+        page.click("#describe-form button.primary")
+        say(page, "#describe-message", "is saved")
         speak(page, TEXT)
         say(page, "#speak-message", "All is generated")
         page.click("#speak-snippets summary")
         found = axe.run(page).response["violations"]
         assert [(fault["id"], fault["nodes"][0]["html"]) for fault in found] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_page_of_another_server_can_change_nothing(
+    browser: Browser, page_server: Server, tmp_path: Path
+) -> None:
+    target = f"{page_server.url}/v1/cache/clear"
+    form = f'<form method="post" action="{target}"><button>Win a prize</button></form>'
+    (tmp_path / "prize.html").write_text(form)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as other,
+        browser.new_context() as context,
+    ):
+        Thread(target=other.serve_forever, daemon=True).start()
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{other.server_port}/prize.html")
+        # What fetch may send without asking first; the page is told nothing, whatever it was.
+        with page.expect_response(target) as answer:
+            page.evaluate(f"fetch({target!r}, {{method: 'POST', mode: 'no-cors'}})")
+        assert answer.value.status == 403
+        refused = page.evaluate(
+            "url => new Promise(tell => {"
+            " const socket = new WebSocket(url);"
+            " socket.onopen = () => tell(false); socket.onerror = () => tell(true); })",
+            f"{page_server.url.replace('http', 'ws')}/v1/audio/speech/ws",
+        )
+        assert refused
+        with page.expect_response(target) as answer:
+            page.click("button")
+        assert answer.value.status == 403
+        other.shutdown()
 
 
 def test_the_keyboard_alone_suffices(page: Page) -> None:

@@ -130,13 +130,14 @@ def test_livekit_is_told_what_is_wrong(server: Server) -> None:
         asyncio.run(ask())
 
 
-def test_livekit_notices_half_an_answer(server: Server) -> None:
-    """As bytes. In the other form it passes over the event that says so."""
+@pytest.mark.parametrize("model", ["tts-1", "gpt-4o-mini-tts"])
+def test_livekit_notices_half_an_answer(server: Server, model: str) -> None:
+    """As bytes and as events. It passes over the event that says so, but not over the cut."""
     from livekit.agents import APIConnectionError, APIConnectOptions
 
     async def ask() -> None:
         tts = openai_plugin.TTS(
-            model="tts-1",
+            model=model,
             base_url=f"{server.url}/v1",
             api_key="none",
             instructions="fail_after=20",

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 import pytest
+import uvloop
 
+from recordings import recording
 from vivavoce.engine.fake import CHUNK_SAMPLES, SAMPLE_RATE_HZ, FakeEngine
 from vivavoce.errors import EngineUnavailable, SynthesisFailed, WorkerDied
+from vivavoce.service.reference import ReferenceLimits, ReferenceReader
 from vivavoce.types import AudioChunk, Segment, SpeechRequest
 from vivavoce.worker.handle import WINDOW_S, WorkerHandle, WorkerLimits
 from workers import TEXTS, ask, children, has_ended, spoken, until, worker
@@ -57,6 +60,20 @@ def replace_hibari(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         )
 
     return replace
+
+
+def test_no_python_runs_between_the_fork_and_the_program(tmp_path: Path) -> None:
+    """In uvloop's children it does. Garbage was collected there, whose threads they have not."""
+    marker, armed = tmp_path / "ran", [True]
+    os.register_at_fork(after_in_child=lambda: armed and marker.touch())
+
+    async def main() -> None:
+        async with worker():
+            await ReferenceReader(ReferenceLimits()).read(recording(2.0))
+
+    uvloop.run(main())
+    armed.clear()
+    assert not marker.exists()
 
 
 # Speaking

@@ -142,7 +142,10 @@ class Streamed(Response):
 
 
 async def _events(speech: Speech) -> AsyncGenerator[bytes]:
-    """Yield server-sent events; a failure is the last one, in a form OpenAI's readers raise."""
+    """Yield server-sent events; a failure is the last one, in a form OpenAI's readers raise.
+
+    It is raised after that: readers that pass over events they do not know notice the cut.
+    """
     told = 0
     try:
         async with aclosing(speech.parts()) as parts:
@@ -153,9 +156,8 @@ async def _events(speech: Speech) -> AsyncGenerator[bytes]:
                     yield event
                     told += 1
     except VivavoceError as exc:
-        log.error("answer cut", code=exc.code, reason=exc.message)
         yield _event({"type": "speech.audio.error", **error_body(exc)})
-        return
+        raise
     for event in _times(speech.made.timed, told):
         yield event
     usage = speech.made.report.usage

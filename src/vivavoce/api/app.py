@@ -20,6 +20,7 @@ from vivavoce.api.live.route import live_router
 from vivavoce.api.middleware import BodyLimit, RequestContext
 from vivavoce.api.operation import operation_router
 from vivavoce.api.page import page_router
+from vivavoce.api.pages import PageGuard
 from vivavoce.api.plain_streams import plain_streams_router
 from vivavoce.api.pronunciations import pronunciations_router
 from vivavoce.api.speech import speech_router
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ApiAccess:
-    """Who may call: holders of keys (None: everybody), and which web pages."""
+    """Who may call: holders of keys (None: everybody), which web pages, by which names."""
 
     keys: KeyRing | None = None
     public_lists: bool = False
     cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
 
 
 def create_app(
@@ -88,7 +90,7 @@ def create_app(
         (speech_router(service, limits), "audio"),
         (timestamps_router(service, limits), "audio"),
         (plain_streams_router(service, limits), "audio"),
-        (live_router(service, limits, access.cors_origins), "audio"),
+        (live_router(service, limits), "audio"),
         (clone_router(service, limits), "audio"),
         (voices_router(service, maker, limits), "voices"),
         (consents_router(consents), "voices"),
@@ -118,6 +120,7 @@ def create_app(
         public_lists=access.public_lists,
         on_refused=lambda key, reason: service.metrics.key_refused.labels(key, reason).inc(),
     )
+    app.add_middleware(PageGuard, origins=access.cors_origins, hosts=access.allowed_hosts)
     if access.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 
 from vivavoce.api.speech import ERROR
+from vivavoce.service.voices import cannot_blend
 from vivavoce.types import Need
 
 if TYPE_CHECKING:
@@ -66,4 +67,6 @@ def _lacking(info: ModelInfo, models: Models) -> dict[str, str]:
             f"Model {info.id} cannot be told how to speak. Qwen3-TTS-1.7B can, in its preset "
             "voices and in described ones."
         )
+    if not info.capabilities.blends:
+        lacking["blend"] = cannot_blend(info)
     return lacking

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+_POLICY_VIOLATION = 1008
 
 
 class AnswerCut(Exception):
@@ -103,6 +106,15 @@ def error_response(exc: VivavoceError) -> JSONResponse:
     if row.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return _AsciiJSON(error_body(exc), row.status, headers)
+
+
+async def refuse(exc: VivavoceError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request or a socket without reading on; a socket that cannot be is closed."""
+    if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+        await error_response(exc)(scope, receive, send)
+    else:
+        reason = exc.message[:120]
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})
 
 
 def short(value: object, limit: int = 60) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from vivavoce.api.errors import error_response
+from vivavoce.api.errors import refuse
 from vivavoce.errors import NotAuthorized, NotPermitted, VivavoceError
 from vivavoce.service.keys import KeyLimits, Scope
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from vivavoce.service.keys import KeyInfo, KeyRing
 
-_POLICY_VIOLATION = 1008
 _KEY_PROTOCOL = "openai-insecure-api-key."
 """As OpenAI's own browser clients hand it over."""
 
@@ -85,7 +84,7 @@ class KeyGuard:
                 except VivavoceError as exc:
                     if self._on_refused:
                         self._on_refused(key.name if key else "", exc.code)
-                    await _refuse(exc, scope, receive, send)
+                    await refuse(exc, scope, receive, send)
                     return
             await self._app(scope, receive, send)
 
@@ -130,14 +129,3 @@ def _presented(scope: Connection) -> str:
         return ""
     scheme, _, key = sent[0].decode("latin-1").strip().partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
-
-
-async def _refuse(exc: VivavoceError, scope: Connection, receive: Receive, send: Send) -> None:
-    """Answer without reading on. A WebSocket that cannot be answered is closed."""
-    answerable = "websocket.http.response" in scope.get("extensions", {})
-    if scope["type"] == "http" or answerable:
-        await error_response(exc)(scope, receive, send)
-    else:
-        await send(
-            {"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": exc.message[:120]}
-        )

@@ -8,7 +8,6 @@ long enough, short enough, not silent.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 import time
@@ -20,10 +19,10 @@ import structlog
 
 from vivavoce.audio.clip import CLIP_HZ, TOO_LONG_STATUS, UNREADABLE_STATUS
 from vivavoce.errors import EngineUnavailable, InvalidRequest, VivavoceError
-from vivavoce.worker.process import check_files_left
+from vivavoce.worker.process import check_files_left, spawn
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
+    from subprocess import Popen
 
     from vivavoce.types import Samples
 
@@ -124,14 +123,16 @@ class ReferenceReader:
 
     async def _decode(self, content: bytes, limit: tuple[str, ...]) -> Samples:
         """Have the program decode the bytes; afterwards it is gone, whatever happened."""
-        process = await self._start(limit)
+        process = self._start(limit)
+        talk = asyncio.create_task(asyncio.to_thread(process.communicate, content))
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                out, err = await process.communicate(content)
+                out, err = await asyncio.shield(talk)
         except TimeoutError:
             raise _gave_up(f"took longer than {self._limits.timeout_s:g} s") from None
         finally:
-            await _end(process)
+            process.kill()
+            await asyncio.wait({talk})
         if process.returncode == 0:
             return np.frombuffer(out, "<f4").astype(np.float32, copy=False)
         last_line = (err.decode(errors="replace").splitlines() or [""])[-1]
@@ -141,30 +142,12 @@ class ReferenceReader:
             raise _refusal("audio_unreadable", last_line)
         raise _gave_up(f"ended with status {process.returncode}", last_line)
 
-    async def _start(self, limit: tuple[str, ...]) -> Process:
-        """Start the program. Cancelling it leaves nothing behind."""
+    def _start(self, limit: tuple[str, ...]) -> Popen[bytes]:
+        # It multiplies no matrices; a thread per core would cost it its address space.
+        env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         try:
             check_files_left()
-        except OSError as exc:
-            raise _no_process(exc) from None
-        starting = asyncio.create_task(
-            asyncio.create_subprocess_exec(
-                *(*self._command, *limit),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                # Ctrl-C in a terminal is for the server, which ends its decoders itself.
-                start_new_session=True,
-                # It multiplies no matrices; a thread per core would cost it its address space.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            )
-        )
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # It may run already, and uvloop would not wait for its end.
-            await _end(await starting)
-            raise
+            return spawn((*self._command, *limit), env, heard=True)
         except OSError as exc:
             raise _no_process(exc) from None
 
@@ -196,14 +179,6 @@ def _audible_s(samples: Samples) -> float:
     frames = samples[: len(samples) // length * length].reshape(-1, length)
     swing = np.ptp(frames, axis=1) / 2  # unlike the peak, blind to a constant offset
     return float(np.count_nonzero(swing > AUDIBLE) * _FRAME_S)
-
-
-async def _end(process: Process) -> None:
-    """Make sure that a process has ended, and wait for it."""
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    # Not wait(): on Python 3.11 that waits for the pipes' ends, and nobody would read them.
-    await process.communicate()
 
 
 def _gave_up(reason: str, last_line: str = "") -> InvalidRequest:

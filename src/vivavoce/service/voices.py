@@ -55,11 +55,7 @@ class Voices:
             InvalidRequest: as `parts`.
         """
         if not model.capabilities.blends:
-            raise InvalidRequest(
-                f"Model {model.id} cannot mix voices. Qwen3-TTS can. {QWEN_REMEDY}",
-                param="voice",
-                code="not_supported",
-            )
+            raise InvalidRequest(cannot_blend(model), param="voice", code="not_supported")
         total = sum(shares.values())
         mixed: dict[str, float] = {}
         for name, share in shares.items():
@@ -114,6 +110,11 @@ class Voices:
     def _meant(self, name: str) -> str:
         wanted = _key(name)
         return self._operator_aliases.get(wanted, wanted)
+
+
+def cannot_blend(model: ModelInfo) -> str:
+    """Return why a model without `Capabilities.blends` has no blends, and what to do."""
+    return f"Model {model.id} cannot mix voices. Qwen3-TTS can. {QWEN_REMEDY}"
 
 
 def _key(name: str) -> str:

@@ -113,7 +113,7 @@ class WorkerHandle:
             EngineUnavailable: it could not be started, ended, or took longer than it may.
         """
         async with self._until_done("start"):
-            await self._process.start(self.engine)
+            self._process.start(self.engine)
             self._tasks = [
                 asyncio.create_task(self._receive(), name=f"{self.engine}-receive"),
                 asyncio.create_task(self._watch_exit(), name=f"{self.engine}-exit"),

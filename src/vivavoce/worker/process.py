@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import threading
 from typing import TYPE_CHECKING
 
 import zmq
@@ -19,7 +22,7 @@ import zmq.asyncio
 from vivavoce.worker import messages as msg
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
+    from collections.abc import Mapping, Sequence
 
 _FILES_FOR_A_PROCESS = 24
 
@@ -28,8 +31,7 @@ def check_files_left() -> None:
     """Find out whether enough files can be opened to start a process and to speak with it.
 
     Raises:
-        OSError: they cannot. Without this check libzmq would end the whole server for want of one,
-            and uvloop would never close those it had opened.
+        OSError: they cannot. Without this check libzmq would end the whole server for want of one.
     """
     opened: list[int] = []
     try:
@@ -40,6 +42,30 @@ def check_files_left() -> None:
     finally:
         for file in opened:
             os.close(file)
+
+
+def spawn(
+    command: Sequence[str], env: Mapping[str, str], *, heard: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a program, with a pipe to its input and, if it is `heard`, from its output and errors.
+
+    Not through the event loop. uvloop's children run what Python does after a fork, and may collect
+    garbage there, such as an encoder that waits for its threads to end. The child has none of them
+    and waits without end, and the whole server waits for the child. These run nothing before.
+
+    Raises:
+        OSError: there can be no process.
+    """
+    output = subprocess.PIPE if heard else None
+    return subprocess.Popen(  # noqa: S603
+        command,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        # Ctrl-C in a terminal is for the server, which ends its processes itself.
+        start_new_session=True,
+        env=env,
+    )
 
 
 ENVIRONMENT = {
@@ -58,7 +84,8 @@ class WorkerProcess:
     """One process, from `start` to `clear_away`. Belongs to the event loop that called `start`."""
 
     def __init__(self) -> None:
-        self._process: Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended: asyncio.Future[int] | None = None
         self._folder = ""
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
@@ -68,7 +95,7 @@ class WorkerProcess:
         """Its id, once it was started."""
         return self._process.pid if self._process else None
 
-    async def start(self, engine: str) -> None:
+    def start(self, engine: str) -> None:
         """Start it.
 
         Raises:
@@ -84,14 +111,25 @@ class WorkerProcess:
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.RCVHWM, 0)
         self._socket.bind(endpoint)
-        self._process = await asyncio.create_subprocess_exec(
-            # -P: not from the current folder, whatever modules may lie there.
-            *(sys.executable, "-P", "-m", "vivavoce.worker", endpoint, engine),
-            stdin=asyncio.subprocess.PIPE,  # its closing tells the worker that the server is gone
-            # Ctrl-C in a terminal is for the server, which decides when workers end.
-            start_new_session=True,
-            env={**ENVIRONMENT, **os.environ},
-        )
+        # -P: not from the current folder, whatever modules may lie there. The end of its input
+        # tells the worker that the server is gone.
+        command = (sys.executable, "-P", "-m", "vivavoce.worker", endpoint, engine)
+        process = spawn(command, {**ENVIRONMENT, **os.environ})
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+
+        def watch() -> None:
+            code = process.wait()
+            with contextlib.suppress(RuntimeError):  # the loop has gone, and all who waited
+                loop.call_soon_threadsafe(ended.set_result, code)
+
+        try:
+            threading.Thread(target=watch, name="worker-end", daemon=True).start()
+        except RuntimeError as exc:
+            process.kill()
+            process.communicate()
+            raise OSError(errno.EAGAIN, str(exc)) from None
+        self._process, self._ended = process, ended
 
     def send(self, message: msg.ToWorker, payload: memoryview | None = None) -> None:
         """Hand a message to the socket, which queues without limit: nobody has to wait for it."""
@@ -107,14 +145,13 @@ class WorkerProcess:
 
     async def wait(self) -> int:
         """Wait for its end. Returns its status, or the signal that ended it, negative."""
-        assert self._process is not None
-        return await self._process.wait()
+        assert self._ended is not None
+        return await asyncio.shield(self._ended)
 
     def kill(self) -> None:
         """End it, whatever it is doing."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._process.kill()
 
     def clear_away(self) -> None:
         """Remove the socket and its folder. Nobody may be receiving."""
@@ -122,4 +159,6 @@ class WorkerProcess:
             self._socket.close()
             self._context.term()
             self._socket = None
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The route: who may open a socket, and how it is closed."""
+"""The route: how a socket is opened and closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import secrets
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter
@@ -20,23 +19,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("vivavoce.live")
 
-_NORMAL, _GOING_AWAY, _REFUSED, _ERROR = 1000, 1001, 1008, 1011
+_NORMAL, _GOING_AWAY, _ERROR = 1000, 1001, 1011
 _REALTIME = "realtime"
 """OpenAI's browser clients offer it beside the key; who offers it expects it chosen."""
 
 
-def live_router(
-    service: SpeechService, limits: ApiLimits, cors_origins: tuple[str, ...]
-) -> APIRouter:
-    """Return the route, bound to a service. Web pages of other origins need to be allowed."""
+def live_router(service: SpeechService, limits: ApiLimits) -> APIRouter:
+    """Return the route, bound to a service."""
     router = APIRouter()
 
     @router.websocket("/audio/speech/ws")
     async def live(socket: WebSocket) -> None:
-        if not _may_come_from(socket, cors_origins):
-            log.info("socket refused", origin=socket.headers.get("origin"))
-            await socket.close(_REFUSED, "Pages of this origin are not allowed: see CORS_ORIGINS.")
-            return
         offered = socket.scope.get("subprotocols", ())
         await socket.accept(_REALTIME if _REALTIME in offered else None)
         with structlog.contextvars.bound_contextvars(request_id=f"req_{secrets.token_hex(12)}"):
@@ -68,14 +61,3 @@ async def _serve(socket: WebSocket, conversation: Conversation) -> None:
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
     with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):  # it was quicker
         await socket.close(code, reason)
-
-
-def _may_come_from(socket: WebSocket, allowed: tuple[str, ...]) -> bool:
-    """Tell whether it is no browser, a page of this server's, or one that the operator allows.
-
-    Browsers let any page open a socket to any server, without asking it first.
-    """
-    origin = socket.headers.get("origin")
-    if origin is None or "*" in allowed or origin in allowed:
-        return True
-    return urlsplit(origin).netloc == socket.headers.get("host")

@@ -22,6 +22,11 @@ export async function readChoices(voice = field("voice").value) {
   for (const listener of listeners) listener(known);
 }
 
+/** Return the name of a voice; its id if it is not in the lists. */
+export function voiceName(id) {
+  return known.voices.find((voice) => voice.id === id)?.name ?? id;
+}
+
 /** Choose a voice for what is spoken next. */
 export function chooseVoice(id) {
   field("voice").value = id;
@@ -95,7 +100,7 @@ function showAbilities() {
   input.disabled = Boolean(lacking);
   field("instructions-hint").textContent = lacking ?? "";
   showLanguages(model.language);
-  for (const [need, id] of [["clone", "clone"], ["design", "describe"]]) {
+  for (const [need, id] of [["clone", "clone"], ["design", "describe"], ["blend", "blend"]]) {
     const why = known.models[0].lacking[need];
     const line = field(`${id}-lacking`);
     line.hidden = !why;

@@ -33,7 +33,7 @@ async function clone() {
   const voice = await askJson("v1/audio/voices", { method: "POST", form });
   await readChoices(voice.id);
   tell(message, `${voice.name} is saved, and chosen for what you speak next.`);
-  showMade(part("result"), voice, cloneSnippets(file.name, said));
+  showMade(part("result"), message, voice, cloneSnippets(file.name, said));
 }
 
 /** Upload the consent if there is one, and return its id. */
@@ -47,8 +47,11 @@ async function sendConsent(name) {
   return (await askJson("v1/audio/voice_consents", { method: "POST", form })).id;
 }
 
-/** Show a voice that was made: what was found in its recording, and what can be done now. */
-export function showMade(place, voice, snippets) {
+/**
+ * Show a voice that was made: what was found in its recording, and what can be done now. `message`
+ * is where it is told if that fails.
+ */
+export function showMade(place, message, voice, snippets) {
   const hear = button("Hear it", (event) => attempt(message, event.currentTarget, () => hearVoice(voice.id)));
   const use = button("Speak with it", () => {
     chooseVoice(voice.id);

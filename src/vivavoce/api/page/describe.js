@@ -14,7 +14,7 @@ async function describe() {
   const voice = await askJson("v1/audio/voices", { method: "POST", json: said });
   await readChoices(voice.id);
   tell(part("message"), `${voice.name} is saved, and chosen for what you speak next.`);
-  showMade(part("result"), voice, describeSnippets(said));
+  showMade(part("result"), part("message"), voice, describeSnippets(said));
 }
 
 /** Make the form work. */

@@ -1,5 +1,6 @@
 // Puts the parts together.
 
+import { startBlend } from "./blend.js";
 import { readChoices } from "./choices.js";
 import { startClone } from "./clone.js";
 import { startDescribe } from "./describe.js";
@@ -26,6 +27,7 @@ startLive();
 startVoices();
 startClone();
 startDescribe();
+startBlend();
 startStatus();
 onNewKey(begin);
 begin();

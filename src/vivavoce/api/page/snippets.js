@@ -75,6 +75,22 @@ export function describeSnippets(said) {
   };
 }
 
+/** Return the snippets of saving a blend, which the package knows no call for. */
+export function blendSnippets(said) {
+  return {
+    curl: curlJson("v1/audio/voices", said, ""),
+    python: [
+      ...client(),
+      "voice = client.post(",
+      '    "/audio/voices",',
+      "    cast_to=object,",
+      `    body=${python(said)},`,
+      ")",
+      'print(voice["id"])',
+    ].join("\n"),
+  };
+}
+
 function curlJson(path, body, end) {
   return `curl ${shell(address(path))}${header()} \\\n    -H "Content-Type: application/json" \\\n    -d ${shell(JSON.stringify(body))}${end}`;
 }

@@ -1,7 +1,7 @@
 // Speaking a text: heard while it is generated, drawn, measured, saved.
 
 import { ask, bytesOf } from "./api.js";
-import { chosen } from "./choices.js";
+import { chosen, voiceName } from "./choices.js";
 import { attempt, showNumbers, tell, tellError } from "./messages.js";
 import { Player } from "./player.js";
 import { Recording, save } from "./recording.js";
@@ -78,7 +78,7 @@ function showAnswer({ firstMs, totalMs, recording, headers, player }) {
     Duration: `${seconds.toFixed(2)} s`,
     Cache: headers.get("x-cache"),
     Seed: headers.get("x-vivavoce-seed"),
-    Voice: decodeURIComponent(headers.get("x-vivavoce-voice") ?? ""),
+    Voice: voiceName(decodeURIComponent(headers.get("x-vivavoce-voice") ?? "")),
     Gaps: player.gaps || null,
     "Not heeded": headers.get("x-vivavoce-ignored"),
   });
