@@ -1,4 +1,4 @@
-"""constraints.txt has everything that is installed for use and tests, at the version that is tested."""
+"""constraints.txt has all that is installed for use and tests, at the version that is tested."""
 
 from __future__ import annotations
 
