@@ -4,6 +4,10 @@
 #   make test       install what tests need; check and run everything
 #   make check      only the quick part: style, types, layers, the documentation
 #   make docs       the documentation as a site: build/docs/index.html
+#   make package    build wheel and sdist into dist/, install the wheel apart, have it speak
+#   make constraints    write constraints.txt anew (UPGRADE=--upgrade: with what is newest)
+#   make lowest     the tests of what is ours with the oldest versions that pyproject.toml allows
+#   make highest    the same with the newest
 #   make bench      measure the server on this machine (benchmarks/online)
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
 #   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
@@ -29,13 +33,22 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
+# The tests that tell whether the libraries still do what they did.
+OF_LIBRARIES := tests/audio tests/engine/test_contract.py tests/engine/test_embedded.py \
+	$(addprefix tests/engine/qwen3/test_,goldens.py loading.py onnx.py tokens.py weights.py) \
+	$(addprefix tests/service/test_,cache_shared.py keys.py records.py tracing.py) \
+	$(addprefix tests/api/test_,first_download.py live_socket.py openai_sdk.py openapi.py page.py \
+		plain_streams.py qwen3_server.py streaming.py text.py voices.py) \
+	$(addprefix tests/test_,cli.py mcp.py privacy.py recognised.py settings.py speaker.py wyoming.py)
 CLIENTS := .venv-clients
 RAY := .venv-ray
 SOAK_MINUTES ?= 20
+UPGRADE ?=
 
-.PHONY: serve test check docs check-deploy check-chart
+.PHONY: serve test check docs check-deploy check-chart check-unit check-workflows
 .PHONY: bench bench-streams bench-cold bench-offline bench-scale bench-replicas
-.PHONY: soak scale ray clients page newcomer image-steps kernels goldens parity clean
+.PHONY: soak scale ray clients page newcomer image-steps kernels goldens parity
+.PHONY: package constraints lowest highest clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -61,6 +74,44 @@ check-chart: $(VENV)/installed-deploy
 
 docs: $(VENV)/installed-test
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
+
+check-deploy: check-unit check-workflows
+
+check-unit:
+	@deploy/systemd/check
+
+check-workflows: $(VENV)/installed-test
+	$(BIN)/zizmor --quiet --offline --persona pedantic .github/workflows
+	@! command -v actionlint > /dev/null || actionlint
+
+package: $(VENV)/installed-package
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m pytest -m package -s tests/package
+
+constraints: $(VENV)/installed-package
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
+		--custom-compile-command "make constraints" --output-file constraints.txt $(UPGRADE) \
+		pyproject.toml requirements-test.txt requirements-package.txt requirements-browser.txt
+
+lowest: $(VENV)/installed-package
+	mkdir -p build
+	$(BIN)/uv pip compile --quiet --no-deps --all-extras --resolution lowest-direct --only-binary :all: \
+		--python $(BIN)/python --no-emit-package torch --output-file build/lowest.txt pyproject.toml
+	$(call test_with,.venv-lowest,--constraint build/lowest.txt)
+
+highest: $(VENV)/installed-package
+	$(call test_with,.venv-highest,)
+
+# An environment of its own, what uv is told, and the tests that tell whether libraries still do what
+# they did. torch comes first, by pip, which knows where a CPU build lies.
+define test_with
+	$(BIN)/python -m venv --clear $(1)
+	$(1)/bin/python -m pip --disable-pip-version-check --quiet install torch==2.13.0
+	$(BIN)/uv pip install --quiet --python $(1) --editable '.[all]' --requirement requirements-test.txt $(2)
+	$(1)/bin/python -m pytest -n 2 --dist loadfile $(OF_LIBRARIES)
+endef
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.online
@@ -114,7 +165,7 @@ parity: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && PYTHONPATH=../../../src ../../../$(OFFICIAL)/bin/python parity.py
 
 clean:
-	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS) $(RAY)
+	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS) $(RAY) .venv-lowest .venv-highest
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
@@ -134,6 +185,11 @@ $(VENV)/installed-test: pyproject.toml constraints.txt requirements-test.txt | $
 $(VENV)/installed-deploy: requirements-deploy.txt $(VENV)/installed-test
 	@echo "Installing what looks at deploy/"
 	@$(PIP) install --constraint constraints.txt --requirement requirements-deploy.txt
+	@touch $@
+
+$(VENV)/installed-package: requirements-package.txt $(VENV)/installed-test
+	@echo "Installing what builds and checks the package"
+	@$(PIP) install --constraint constraints.txt --requirement requirements-package.txt
 	@touch $@
 
 $(OFFICIAL)/installed:
