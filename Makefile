@@ -93,7 +93,8 @@ package: $(VENV)/installed-package
 constraints: $(VENV)/installed-package
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
 		--custom-compile-command "make constraints" --output-file constraints.txt $(UPGRADE) \
-		pyproject.toml requirements-test.txt requirements-package.txt requirements-browser.txt
+		pyproject.toml requirements-test.txt requirements-package.txt requirements-browser.txt \
+		requirements-deploy.txt
 
 lowest: $(VENV)/installed-package
 	mkdir -p build
