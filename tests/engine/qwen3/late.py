@@ -27,7 +27,7 @@ class HostWasAsked(AssertionError):
 class Tape(TorchDispatchMode):
     """Notes the operations inside."""
 
-    refused = ("_local_scalar_dense", "lift_fresh", "nonzero", "is_nonzero", "item", "equal")
+    refused = ("_local_scalar_dense", "nonzero", "is_nonzero", "item", "equal")
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,15 +38,15 @@ class Tape(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict | None = None
     ) -> Any:
         name = func.overloadpacket.__name__
-        if name in self.refused:
+        # A single number becomes a kernel's argument.
+        if name in self.refused or (name == "lift_fresh" and args[0].dim()):
             raise HostWasAsked(name)
         made = func(*args, **(kwargs or {}))
-        returns = func._schema.returns
-        aliases = [one.alias_info for one in returns]
-        writes = any(a is not None and a.is_write for a in aliases) or not returns
-        if any(aliases) and not writes:
+        given = {_memory(one) for one in _tensors((args, kwargs))}
+        new = [one for one in _tensors(made) if _memory(one) not in given]
+        writes = any(one.alias_info and one.alias_info.is_write for one in func._schema.arguments)
+        if not new and not writes:
             return made  # a view of what is there
-        new = [] if writes else [one for one in tree_leaves(made) if isinstance(one, torch.Tensor)]
         self.steps.append((func, args, kwargs or {}, new))
         self.own += new
         return made
@@ -55,11 +55,18 @@ class Tape(TorchDispatchMode):
     def replay(self) -> None:
         for func, args, kwargs, new in self.steps:
             made = func(*args, **kwargs)
-            again = [one for one in tree_leaves(made) if isinstance(one, torch.Tensor)]
-            for mine, its in zip(new, again, strict=False):
+            for mine, its in zip(new, _tensors(made) if new else (), strict=True):
                 mine.copy_(its)
         for one in self.own:
             one.fill_(float("nan") if one.is_floating_point() else 1)
+
+
+def _tensors(tree: object) -> list[torch.Tensor]:
+    return [one for one in tree_leaves(tree) if isinstance(one, torch.Tensor)]
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 class LateEvent:
