@@ -55,7 +55,7 @@ def warm_up(batch: Batch) -> None:
         together.append(batch.enter(prompt, text, Controls(), _FRAMES))
         batch.prefill([(together[-1], together[-1].rows_left)])
         for _ in range(_FRAMES // len(_TEXTS)):
-            batch.step(together)
+            batch.step(together).read()
     for frames in CHUNK_FRAMES:
         batch.decode(together[:1], [[[0] * 16] * frames])
     for one in together:
