@@ -76,6 +76,7 @@ def engine_options(settings: Settings, need: Need = Need.PRESET) -> Options:
         "frame_budget": settings.frame_budget,
         "runaway_guard": settings.runaway_guard,
         "warmup": settings.warmup,
+        "cuda_graphs": settings.cuda_graphs,
         "tf32": settings.tf32,
         "cudnn_benchmark": settings.cudnn_benchmark,
     }
@@ -161,7 +162,8 @@ def _fingerprint(settings: Settings, need: Need) -> str:
     facts: dict[str, object] = {"engine": choose_engine(settings)}
     if "model" in options:
         name = str(options["model"])
-        facts |= {name: options[name] for name in ("model", "device", "dtype", "quantize", "tf32")}
+        names = ("model", "device", "dtype", "quantize", "tf32", "cuda_graphs")
+        facts |= {name: options[name] for name in names}
         folder = find(name)
         weights = folder / "model.safetensors" if folder else None
         if weights and weights.exists():  # a folder's weights may be replaced by others

@@ -169,6 +169,14 @@ class Settings(BaseSettings):
             "first listener does not wait for what is done once. Qwen3-TTS on CUDA only.",
         ),
     ] = True
+    cuda_graphs: Annotated[
+        bool,
+        Field(
+            alias="CUDA_GRAPHS",
+            description="Make each frame of Qwen3-TTS as one graph on a CUDA device, begun before "
+            "the last one is read. false: operation by operation, as on a CPU.",
+        ),
+    ] = True
     tf32: Annotated[
         bool,
         Field(

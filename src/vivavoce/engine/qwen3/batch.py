@@ -70,8 +70,8 @@ class Batch:
             # One row more, where there is padding.
             self._codec = CodecArena(model.codec_decoder, rows + (graphs is not None))
             if graphs is not None and stream is not None:
-                made = (model.talker, self._generation, self._codec)
-                self._graphed = Graphed(*made, stream, graphs)
+                parts = (model, self._generation, self._codec)
+                self._graphed = Graphed.build(*parts, stream, graphs)
 
     def build(self, text: PromptText) -> Prompt:
         """Return the prompt of a text."""
@@ -154,3 +154,8 @@ class Batch:
         """Capture one of the graphs that were missed. It takes tenths of a second."""
         assert self._graphed is not None
         self._graphed.capture()
+
+    def capture_first(self) -> None:
+        """Capture the graphs that the first listeners need, if there are to be any."""
+        if self._graphed is not None:
+            self._graphed.capture_first()

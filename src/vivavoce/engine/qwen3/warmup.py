@@ -43,11 +43,13 @@ def pays(device: torch.device) -> bool:
 
 
 def warm_up(batch: Batch) -> None:
-    """Speak for nobody: short and long texts, alone and together, chunks of every size.
+    """Capture the first graphs. Speak for nobody: short and long texts, alone and together, chunks
+    of every size.
 
     Changes nothing that is heard later. By the thread that is to speak: libraries keep things for
     each.
     """
+    batch.capture_first()
     together = []
     for words in _TEXTS:
         text = PromptText(words)

@@ -101,10 +101,21 @@ class FrameMaker:
             options, stream, self._program.run, lambda: self._upload(self._empty)
         )
 
-    def want_first(self) -> None:
-        """Have the variants captured that make the first frames of one listener, or two."""
-        for rows in (1, 2):
-            self.graphs.want(FrameKey(min(rows, self._most_rows), min(SPANS[0], self._span), False))
+    def try_out(self) -> None:
+        """Run the program once, for nobody: what cannot be compiled here shows itself now."""
+        self._stream.run(lambda: self._upload(self._empty))
+        self._stream.run(lambda: self._program.run(self._smallest))
+        self._stream.record().synchronize()
+
+    def first(self) -> GraphStore[FrameKey]:
+        """Want the variants that make the first frames of one listener, or two."""
+        for rows in {1, min(2, self._most_rows)}:
+            self.graphs.want(self._smallest._replace(rows=rows))
+        return self.graphs
+
+    @property
+    def _smallest(self) -> FrameKey:
+        return FrameKey(1, min(SPANS[0], self._span), False)
 
     def serves(self, sequences: Several[Sequence]) -> bool:
         """Tell whether the program reaches as far as they have come."""

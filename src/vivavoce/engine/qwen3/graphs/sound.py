@@ -64,10 +64,11 @@ class SoundMaker:
             options, self._stream, self._run, self._make_empty
         )
 
-    def want_first(self) -> None:
-        """Have the variants captured that make one listener's first chunks."""
+    def first(self) -> GraphStore[SoundKey]:
+        """Want the variants that make one listener's chunks."""
         for frames in CHUNK_FRAMES:
             self.graphs.want(SoundKey(1, frames))
+        return self.graphs
 
     def decode(self, rows: Sequence[int], frames: Sequence[Sequence[list[int]]]) -> list[Samples]:
         """Return the sound of each row's next frames, as many of each: samples [T * 1920]."""
