@@ -101,8 +101,8 @@ class LateStream:
 
     def go_on(self, until: int) -> None:
         while self.done < min(until, self.given):
-            self._queue.pop(0)()
             self.done += 1
+            self._queue.pop(0)()
 
     def __enter__(self) -> None:
         self.go_on(self.given)

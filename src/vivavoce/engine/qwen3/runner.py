@@ -33,9 +33,7 @@ class Runner:
     All that the thread does it does in the `context`, a stream of a device.
     """
 
-    def __init__(
-        self, loop: Loop, context: AbstractContextManager[object] | None = None
-    ) -> None:
+    def __init__(self, loop: Loop, context: AbstractContextManager[object] | None = None) -> None:
         self.steps = 0
         self._context = context or nullcontext()
         self._loop = loop

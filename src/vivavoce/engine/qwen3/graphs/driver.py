@@ -80,5 +80,3 @@ class GraphDriver(Protocol):
 def next_size(count: int, most: int) -> int:
     """Return the number of rows that graphs for `count` have: a power of two, or `most`."""
     return min(1 << (count - 1).bit_length(), most)
-
-

@@ -42,9 +42,7 @@ class PackedLayer:
         return cls(
             before=_norm(layer.input_layernorm),
             qkv=side_by_side([attention.q_proj, attention.k_proj, attention.v_proj]),
-            heads=HeadNorms(
-                attention.q_norm.weight, attention.k_norm.weight, attention.q_norm.eps
-            ),
+            heads=HeadNorms(attention.q_norm.weight, attention.k_norm.weight, attention.q_norm.eps),
             out=attention.o_proj.weight,
             between=_norm(layer.post_attention_layernorm),
             gate_up=side_by_side([mlp.gate_proj, mlp.up_proj]),
