@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -91,6 +92,15 @@ class Settings(BaseSettings):
             description="Where Qwen3-TTS runs: auto, cpu, cuda or cuda:N.",
         ),
     ] = "auto"
+    devices: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            alias="DEVICES",
+            description="CUDA devices that each have a worker of every model, comma-separated, such "
+            "as cuda:0,cuda:1; a request goes to the one with least to do. Empty: DEVICE alone.",
+        ),
+    ] = ()
     dtype: Annotated[
         Literal["auto", "fp32", "bf16"],
         Field(alias="DTYPE", description="Its numbers. auto: bf16 on CUDA, else fp32."),
@@ -472,11 +482,20 @@ class Settings(BaseSettings):
         # By the specification of these folders a relative path counts as none.
         return Path(os.path.expanduser(usual if os.path.isabs(usual) else shared)) / "vivavoce"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "devices", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("devices")
+    @classmethod
+    def _are_devices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"cuda:\d+", device) for device in value):
+            raise ValueError("Each is to be written cuda:N")
+        if len(set(value)) < len(value):
+            raise ValueError("One of them is named twice")
         return value
 
     @field_validator("api_keys", mode="before")
