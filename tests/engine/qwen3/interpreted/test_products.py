@@ -7,6 +7,13 @@ import torch
 from engine.qwen3.interpreted.near import Numbers, assert_near, both
 
 from vivavoce.engine.qwen3.ops import kernels, plain
+from vivavoce.engine.qwen3.ops.kernels import products
+
+
+@pytest.fixture(autouse=True)
+def few_programs(monkeypatch):
+    """Have each make several outputs, as with true shapes; the interpreter takes long for each."""
+    monkeypatch.setattr(products, "_PROGRAMS", 3)
 
 
 def floats(*tensors):
@@ -59,7 +66,7 @@ def test_rows_that_lie_apart_are_read_where_they_lie(dtype) -> None:
 
 
 @both
-@pytest.mark.parametrize("rows", [2, 16, 17, 40, 64, 70])
+@pytest.mark.parametrize("rows", [2, 17, 40])
 def test_a_row_is_the_same_alone_and_among_others(rows, dtype) -> None:
     n = Numbers(dtype)
     x, weight, norm, residual = n(rows, 272), n(40, 272), n.norm(272), n(rows, 40)

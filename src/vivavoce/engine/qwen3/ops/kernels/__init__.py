@@ -1,6 +1,6 @@
 """The operations as Triton kernels, for CUDA devices. See docs/kernels.md.
 
-With TRITON_INTERPRET=1 in the environment before this is imported they run on the processor, slowly.
+If TRITON_INTERPRET=1 is in the environment when this is imported, they run on the processor, slowly.
 """
 
 from vivavoce.engine.qwen3.ops.kernels.codec import convolve, extend

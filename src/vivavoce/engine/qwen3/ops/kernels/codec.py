@@ -8,7 +8,7 @@ import torch
 import triton
 import triton.language as tl
 
-from vivavoce.engine.qwen3.ops.kernels.norm import rounded
+from vivavoce.engine.qwen3.ops.kernels.norm import FUSED, rounded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,7 @@ _BLOCK = 1024
 _PROGRAMS = 128
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length"])
 def _extend(
     x,
     state,
@@ -52,7 +52,7 @@ def _extend(
     tl.store(after + stream * STATE * CHANNELS + place - length * CHANNELS, value, kept)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length", "dilation"])
 def _convolve(
     x,
     weight,
@@ -108,6 +108,7 @@ def extend(x: Tensor, state: Tensor, snake: Snake | None = None) -> tuple[Tensor
         past,
         channels,
         _BLOCK,
+        **FUSED,
         num_warps=4,
     )
     return padded, after
@@ -141,6 +142,7 @@ def convolve(
         block_t,
         block_n,
         32,
+        **FUSED,
         num_warps=4,
         num_stages=3,
     )

@@ -8,7 +8,7 @@ import torch
 import triton
 import triton.language as tl
 
-from vivavoce.engine.qwen3.ops.kernels.norm import rounded
+from vivavoce.engine.qwen3.ops.kernels.norm import FUSED, rounded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _BLOCK = 256
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["codes_stride"])
 def _embed_sum(
     codes,
     first,
@@ -66,6 +66,7 @@ def embed_sum(codes: Tensor, first: Tensor, others: Tensor, text: Tensor | None 
         vocab,
         width,
         _BLOCK,
+        **FUSED,
         num_warps=1,
     )
     return y

@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 
 from vivavoce.engine.qwen3.ops.kernels.heads import turned
+from vivavoce.engine.qwen3.ops.kernels.norm import FUSED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,6 +104,7 @@ def attend_frame(
         span,
         triton.next_power_of_2(span),
         length,
+        **FUSED,
         num_warps=2,
     )
     return y

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from vivavoce.engine.qwen3.ops.base import Norm
 
+FUSED = {"enable_fp_fusion": True}
+"""What Triton's releases differ in unless one says it: a * b + c is rounded once, as in torch."""
+
 
 @triton.jit
 def rounded(x, like: tl.constexpr):
@@ -38,5 +41,5 @@ def rms_norm(x: Tensor, norm: Norm) -> Tensor:
     rows, width = x.shape
     y = torch.empty((rows, width), dtype=x.dtype, device=x.device)
     block = triton.next_power_of_2(width)
-    _rms_norm[(rows,)](x, norm.weight, y, x.stride(0), norm.eps, width, block)
+    _rms_norm[(rows,)](x, norm.weight, y, x.stride(0), norm.eps, width, block, **FUSED)
     return y

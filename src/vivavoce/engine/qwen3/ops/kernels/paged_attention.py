@@ -15,6 +15,7 @@ import triton
 import triton.language as tl
 
 from vivavoce.engine.qwen3.ops.kernels.heads import turned
+from vivavoce.engine.qwen3.ops.kernels.norm import FUSED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from vivavoce.engine.qwen3.ops.base import HeadNorms
 
 _SPLIT = tl.constexpr(256)
-_BLOCK = tl.constexpr(32)
+_BLOCK = tl.constexpr(64)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["table_stride", "span"])
 def _attend_split(
     qkv,
     q_norm,
@@ -100,7 +101,7 @@ def _attend_split(
         tl.store(result, tl.zeros((SHARING, WIDTH), like))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["span"])
 def _combine(
     parts, sums, positions, y, span, WIDTH: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):
@@ -121,7 +122,7 @@ def _combine(
         weight = tl.exp(tl.load(sums + own * 2) - highest)
         total += tl.load(sums + own * 2 + 1) * weight
         mixed += tl.load(parts + own * WIDTH + d) * weight
-    result = tl.where(lives, mixed / total, 0)
+    result = mixed / tl.where(lives, total, 1)
     tl.store(y + line * WIDTH + d, result.to(y.dtype.element_ty))
 
 
@@ -166,12 +167,13 @@ def attend_paged(
         width,
         page,
         parts,
-        num_warps=4,
+        **FUSED,
+        num_warps=8,
     )
     if several:
         block = triton.next_power_of_2(parts)
         _combine[(rows, heads)](
-            unfinished, sums, positions, y, span, width, parts, block, num_warps=1
+            unfinished, sums, positions, y, span, width, parts, block, **FUSED, num_warps=1
         )
     return y
 

@@ -1,9 +1,9 @@
 """Products of few rows with a weight that is read once: all that limits them is reading it.
 
 The weight is the left operand, so its rows fill the tensor cores' 16 however few rows x has; x is
-padded to 16, 32 or 64. Each program makes OUT_ROWS of the outputs, such that there are about as
-many programs as multiprocessors. The sum over K is split among the warps, in blocks that alternate
-(a single chain of multiplications would take longer than the bytes), and put together in a fixed
+padded to 16 or 32. Each program makes OUT_ROWS of the outputs, such that there are about as many
+programs as multiprocessors. The sum over K is split among the warps, in blocks that alternate (a
+single chain of multiplications would take longer than the bytes), and put together in a fixed
 order. No program shares a sum with another. So a row's result does not depend on the other rows,
 nor on how many there are.
 
@@ -18,7 +18,7 @@ import torch
 import triton
 import triton.language as tl
 
-from vivavoce.engine.qwen3.ops.kernels.norm import rounded
+from vivavoce.engine.qwen3.ops.kernels.norm import FUSED, rounded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 _PROGRAMS = 128
 """Of 132 multiprocessors (H100, H200)."""
 _MOST_OUT_ROWS = 32
-_SPLIT = tl.constexpr(4)
-_WARPS = 4
-_STAGES = 3
+_SPLIT = tl.constexpr(8)
+_WARPS = 8
+_STEP_BYTES = 64
+"""Of a row of the weights, that one warp reads in one step."""
 
 
 @triton.jit
@@ -44,7 +45,7 @@ def _x_block(x, x_stride, row, rows, k, WIDTH: tl.constexpr):
 def _block(step, BLOCK_K: tl.constexpr):
     """Return the places in K of a block of each warp, [SPLIT, K]."""
     part = tl.arange(0, _SPLIT)[:, None] * BLOCK_K
-    return step * (_SPLIT * BLOCK_K) + part + tl.arange(0, BLOCK_K)[None, :]
+    return part + tl.arange(0, BLOCK_K)[None, :] + step * (_SPLIT * BLOCK_K)
 
 
 @triton.jit
@@ -87,7 +88,7 @@ def _weight_block(weight, out, last, k, WIDTH: tl.constexpr):
     return tl.load(places, inside, 0, eviction_policy="evict_first")
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _linear(
     x,
     weight,
@@ -131,7 +132,7 @@ def _linear(
     tl.store(y + row[None, :].to(tl.int64) * OUT + out[:, None], result.to(like), inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _gate_up(
     x,
     weight,
@@ -195,8 +196,9 @@ def linear(
         x.shape[1],
         outs,
         **blocks,
+        **FUSED,
         num_warps=_WARPS,
-        num_stages=_STAGES,
+        num_stages=_stages(blocks),
     )
     return y
 
@@ -217,8 +219,9 @@ def gate_up(x: Tensor, weight: Tensor, norm: Norm) -> Tensor:
         x.shape[1],
         outs,
         **blocks,
+        **FUSED,
         num_warps=_WARPS,
-        num_stages=_STAGES,
+        num_stages=_stages(blocks),
     )
     return y
 
@@ -230,9 +233,22 @@ def _blocks(x: Tensor, outs: int) -> dict[str, int]:
     return {
         "OUT_ROWS": out_rows,
         "BLOCK_N": max(16, triton.next_power_of_2(out_rows)),
-        "BLOCK_M": min(64, max(16, triton.next_power_of_2(len(x)))),
-        "BLOCK_K": 128 // x.element_size(),
+        # fp32 has no tensor cores that keep all of it, and without them the order is only certain
+        # to be the same where the program is.
+        "BLOCK_M": 16 if len(x) <= 16 or x.dtype == torch.float32 else 32,
+        "BLOCK_K": _STEP_BYTES // x.element_size(),
     }
+
+
+def _stages(blocks: dict[str, int]) -> int:
+    """Return how many steps are in hand at once, the one being multiplied included.
+
+    Narrow steps have few bytes, so more of them must be on their way to keep the memory busy: about
+    20 KB for each multiprocessor. What all take together must fit into 99 KB.
+    """
+    if blocks["BLOCK_N"] > 16:
+        return 3
+    return 6 if blocks["BLOCK_M"] == 16 else 4
 
 
 def _grid(rows: int, outs: int, blocks: dict[str, int]) -> tuple[int, int]:

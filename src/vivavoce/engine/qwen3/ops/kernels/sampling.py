@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import triton
 import triton.language as tl
 
+from vivavoce.engine.qwen3.ops.kernels.norm import FUSED
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -31,11 +33,11 @@ def _ordered(x):
 def _kth(keys, inside, k, LOWEST_BIT: tl.constexpr):
     """Return the k-th highest of keys [V] that are `inside`; those below its lowest bit are 0."""
     bound = tl.zeros((), tl.uint32)
-    for step in tl.static_range((32 - LOWEST_BIT) // 2):
-        bit: tl.constexpr = 30 - 2 * step
-        one = bound | (1 << bit)
-        two = bound | (2 << bit)
-        three = bound | (3 << bit)
+    bit = bound + 0x40000000
+    for _ in range((32 - LOWEST_BIT) // 2):
+        one = bound | bit
+        two = bound | (bit << 1)
+        three = one | two
         # Three counts in one number, 16 bits each.
         reached = (keys >= one).to(tl.int64)
         reached += (keys >= two).to(tl.int64) << 16
@@ -44,7 +46,8 @@ def _kth(keys, inside, k, LOWEST_BIT: tl.constexpr):
         high = ((counts & 0xFFFF) >= k).to(tl.uint32)
         high += (((counts >> 16) & 0xFFFF) >= k).to(tl.uint32)
         high += ((counts >> 32) >= k).to(tl.uint32)
-        bound |= high << bit
+        bound |= high * bit
+        bit = bit >> 2
     return bound
 
 
@@ -59,10 +62,12 @@ def _nucleus(scores, kept, top_p, code):
     odds /= tl.sum(odds)
     keys = _ordered(scores)
     bound = tl.zeros((), tl.uint32)
-    for step in tl.static_range(32):
-        candidate = bound | (1 << (31 - step))
+    bit = bound + 0x80000000
+    for _ in range(32):
+        candidate = bound | bit
         below = tl.sum(tl.where(keys < candidate, odds, 0))
         bound = tl.where(below <= most, candidate, bound)
+        bit = bit >> 1
     bound = tl.minimum(bound, tl.max(tl.where(kept, keys, 0)))
     below = tl.sum(tl.where(keys < bound, odds, 0))
     equal = kept & (keys == bound)
@@ -115,7 +120,9 @@ def _penalized(scores, seen, penalty, frame, code, CODES, EOS, MIN_FRAMES):
     return tl.where(allowed, scores, float("-inf"))
 
 
-@triton.jit(do_not_specialize=["book"])
+@triton.jit(
+    do_not_specialize=["book", "logits_stride", "seen_stride", "embedded_stride", "out_stride"]
+)
 def _sample(
     logits,
     seeds,
@@ -220,5 +227,6 @@ def sample(
         0 if first is None else first.min_frames,
         width,
         triton.next_power_of_2(width),
+        **FUSED,
         num_warps=8,
     )
