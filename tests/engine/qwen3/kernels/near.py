@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from engine.qwen3.kernels import interpreter
 from vivavoce.engine.qwen3.ops.base import HeadNorms, Norm
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 EPS = 1e-6
+DEVICE = "cpu" if interpreter.WANTED else "cuda"
 both = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 
 
@@ -21,10 +23,11 @@ class Numbers:
 
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        self._generator = torch.Generator().manual_seed(0)
+        self._generator = torch.Generator("cpu").manual_seed(0)
 
     def __call__(self, *shape: int, scale: float = 1) -> Tensor:
-        return (torch.randn(shape, generator=self._generator) * scale).to(self.dtype)
+        drawn = torch.randn(shape, generator=self._generator, device="cpu")
+        return (drawn * scale).to(DEVICE, self.dtype)
 
     def norm(self, width: int) -> Norm:
         return Norm(1 + self(width, scale=0.2), EPS)
