@@ -105,6 +105,8 @@ class Qwen3Engine(Engine):
                 LoadProgress("verifying", it.done_bytes, it.total_bytes)
             ),
         )
+        if placed.device.type == "cuda":  # or something of this thread's might go to another card
+            torch.cuda.set_device(placed.device)
         warmup.prepare(
             placed.device,
             tf32=bool(options.get("tf32", False)),

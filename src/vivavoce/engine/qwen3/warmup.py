@@ -32,7 +32,6 @@ def prepare(device: torch.device, *, tf32: bool, cudnn_benchmark: bool) -> None:
     of a convolution is computed in every way there is, and the fastest kept.
     """
     if device.type == "cuda":
-        torch.cuda.set_device(device)  # or a context of this thread's would be made on the first
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cudnn.benchmark = cudnn_benchmark
