@@ -8,6 +8,8 @@
 #   make bench-streams  many listeners at once, and requests at random moments (benchmarks/streams)
 #   make bench-cold     from a request to the first sound with nothing loaded (benchmarks/cold)
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
+#   make gpu        on a machine with a CUDA card: its tests, then every figure, beside faster-qwen3-tts
+#   make gpu-engine the same for the engine alone: its tests and its frames, without the peer
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
@@ -21,11 +23,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OFFICIAL := .venv-official
+FASTER := .venv-faster
 CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 
 .PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
-.PHONY: page parity clean
+.PHONY: page parity gpu gpu-engine clean
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -54,6 +57,20 @@ bench-cold: $(VENV)/installed-test
 bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 	$(BIN)/python -m benchmarks.offline
 
+gpu: $(VENV)/installed-test $(OFFICIAL)/installed $(FASTER)/installed
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python -m benchmarks.gpu
+	mkdir -p build
+	$(BIN)/python -m benchmarks.offline --device cuda --json build/offline-gpu.json
+	DEVICE=cuda $(BIN)/python -m benchmarks.streams --json build/streams-gpu.json \
+		--model $${TMPDIR:-/tmp}/vivavoce-offline/0.6b-custom-voice
+	$(BIN)/python -m benchmarks.page
+
+gpu-engine: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python -m benchmarks.gpu --engine
+	$(BIN)/python -m benchmarks.page
+
 soak: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)
 	$(BIN)/python -m pytest -m soak tests/service
@@ -75,7 +92,7 @@ parity: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && PYTHONPATH=../../../src ../../../$(OFFICIAL)/bin/python parity.py
 
 clean:
-	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS)
+	rm -rf $(VENV) $(OFFICIAL) $(FASTER) $(CLIENTS)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
@@ -98,6 +115,12 @@ $(OFFICIAL)/installed:
 	@$(OFFICIAL)/bin/pip install --quiet torch==2.13.0
 	@$(OFFICIAL)/bin/pip install --quiet transformers==4.57.3 accelerate==1.12.0 librosa soundfile einops rich
 	@$(OFFICIAL)/bin/pip install --quiet --no-deps qwen-tts==0.1.1
+	@touch $@
+
+$(FASTER)/installed:
+	@echo "Installing faster-qwen3-tts"
+	@$(PYTHON) -m venv $(FASTER)
+	@$(FASTER)/bin/pip install --quiet faster-qwen3-tts==0.5.4
 	@touch $@
 
 $(CLIENTS)/installed: pyproject.toml requirements-clients.txt

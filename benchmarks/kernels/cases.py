@@ -125,9 +125,7 @@ def _paged(model: Model, rows: int, new: Tensors) -> Case:
     positions = new.full(place, rows)
 
     def call(ops: Operations) -> Tensor:
-        return ops.attend_paged(
-            qkv, norms, turns, keys, values, table, positions, model.span
-        )
+        return ops.attend_paged(qkv, norms, turns, keys, values, table, positions, model.span)
 
     seen = rows * place * 2 * c.kv_heads * c.width * keys.element_size()
     out = rows * c.heads * c.width * keys.element_size()
