@@ -97,8 +97,9 @@ class Settings(BaseSettings):
         NoDecode,
         Field(
             alias="DEVICES",
-            description="CUDA devices that each have a worker of every model, comma-separated, such "
-            "as cuda:0,cuda:1; a request goes to the one with least to do. Empty: DEVICE alone.",
+            description="CUDA devices that each have a worker of every model, comma-separated, "
+            "such as cuda:0,cuda:1; a request goes to the one with least to do. Empty: DEVICE "
+            "alone.",
         ),
     ] = ()
     dtype: Annotated[

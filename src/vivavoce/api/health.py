@@ -12,8 +12,8 @@ from vivavoce.service.metrics import CONTENT_TYPE
 from vivavoce.service.model import ModelState
 
 if TYPE_CHECKING:
-    from vivavoce.service.served import ServedModel
     from vivavoce.service.models import Models
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.speech import SpeechService
     from vivavoce.types import LoadProgress
     from vivavoce.worker.handle import WorkerHandle

@@ -21,10 +21,10 @@ from vivavoce.types import Need, SpeechRequest, Timestamps
 
 if TYPE_CHECKING:
     from vivavoce.audio.formats import AudioFormat
-    from vivavoce.service.served import ServedModel
     from vivavoce.service.models import Models
     from vivavoce.service.order import SpeechOrder
     from vivavoce.service.saved_voice import SavedVoice
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.voices import Voices
     from vivavoce.text.pronounce import Rule
 

@@ -10,10 +10,10 @@ from vivavoce.service.models import QWEN_REMEDY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vivavoce.service.served import ServedModel
     from vivavoce.service.models import Models
     from vivavoce.service.order import SpeechOrder
     from vivavoce.service.saved_voice import SavedVoice
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.voice_store import VoiceStore
     from vivavoce.types import ModelInfo, Voice
 

@@ -1,4 +1,4 @@
-"""On a GPU: graphs replay what is launched directly, bit for bit, and speak as the eager loop does."""
+"""On a GPU: graphs replay what is launched directly, bit for bit; codes are the eager loop's."""
 
 from __future__ import annotations
 

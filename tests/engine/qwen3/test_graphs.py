@@ -16,7 +16,9 @@ from speaking import speaking_checkpoint
 from vivavoce.engine.qwen3.batch import Batch
 from vivavoce.engine.qwen3.generation import Controls
 from vivavoce.engine.qwen3.graphs.graphed import GraphOptions
+from vivavoce.engine.qwen3.graphs.packed import PackedTalker
 from vivavoce.engine.qwen3.loop import Loop
+from vivavoce.engine.qwen3.model import Qwen3TTS
 from vivavoce.engine.qwen3.ops import plain
 from vivavoce.engine.qwen3.piece import Limits
 from vivavoce.engine.qwen3.prompt import PromptText
@@ -26,7 +28,6 @@ from vivavoce.types import Segment, SpeechRequest
 
 if TYPE_CHECKING:
     from vivavoce.engine.qwen3.generation import Sequence
-    from vivavoce.engine.qwen3.model import Qwen3TTS
 
 TEXTS = ("Hello there, speak to the one voice.", "Two of three", "Hm.")
 DRAWN = Controls(seed=2**40 + 7)
@@ -76,12 +77,12 @@ def test_the_program_makes_the_codes_of_the_eager_loop(shape: str, captured: boo
     if captured:
         capture_all(batch)
     flights = [batch.step(ones)]
-    for _ in range(18):
+    for _ in range(9):
         flights.append(batch.step(ones))
         made.append(flights.pop(0).read())
     assert bool(driver.replays) == captured
     for index, each in enumerate(zip(TEXTS, CONTROLS, strict=True)):
-        assert [frame[index] for frame in made] == expected(shape, *each, 19)
+        assert [frame[index] for frame in made] == expected(shape, *each, 10)
 
 
 # The loop
@@ -222,6 +223,26 @@ def test_what_nobody_waits_for_shows(broken: str, monkeypatch: pytest.MonkeyPatc
         flights.append(batch.step(one))
         made.append(flights.pop(0).read()[0])
     assert made != expected("tiny", TEXTS[0], DRAWN, 6)
+
+
+# Weights
+
+
+def test_weights_are_in_memory_once() -> None:
+    """Those that were read share a memory; what is put side by side must not keep all of it."""
+    m = Qwen3TTS.load(speaking_checkpoint("custom_voice"), torch.device("cpu"), torch.float64)
+    as_read = m.talker.codec_head.weight.untyped_storage()
+    size = sum(one.nbytes for one in m.talker.parameters())
+    assert as_read.nbytes() >= size // 2
+    before = {name: one.clone() for name, one in m.talker.named_parameters()}
+    packed = PackedTalker.of(m.talker, 64)
+    storages = {}
+    for name, one in m.talker.named_parameters():
+        assert torch.equal(one, before[name])
+        storages[one.untyped_storage().data_ptr()] = one.untyped_storage().nbytes()
+    assert as_read.data_ptr() not in storages
+    assert sum(storages.values()) == size
+    assert packed.talker.layers[0].out is m.talker.model.layers[0].self_attn.o_proj.weight
 
 
 # Capturing

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vivavoce import __version__
 
 if TYPE_CHECKING:
-    from vivavoce.service.served import ServedModel
     from vivavoce.service.order import SpeechOrder
+    from vivavoce.service.served import ServedModel
     from vivavoce.types import SpeechRequest
 
 

@@ -7,6 +7,7 @@ one: `pytest tests/engine/qwen3/kernels`.
 
 import pytest
 import torch
+
 from engine.qwen3.kernels import interpreter
 from engine.qwen3.kernels.near import DEVICE
 

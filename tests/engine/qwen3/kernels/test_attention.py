@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from engine.qwen3.kernels.near import EPS, Numbers, assert_near, both
 
+from engine.qwen3.kernels.near import EPS, Numbers, assert_near, both
 from vivavoce.engine.qwen3.layers import rope
 from vivavoce.engine.qwen3.ops import kernels, plain
 from vivavoce.engine.qwen3.ops.base import HeadNorms

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from engine.qwen3.kernels.near import Numbers, assert_near, both
 
+from engine.qwen3.kernels.near import Numbers, assert_near, both
 from vivavoce.engine.qwen3.ops import kernels, plain
 from vivavoce.engine.qwen3.ops.kernels import products
 

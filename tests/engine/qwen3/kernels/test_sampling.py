@@ -6,8 +6,8 @@ import pytest
 import torch
 import triton
 import triton.language as tl
-from engine.qwen3.kernels.near import DEVICE, Numbers, both
 
+from engine.qwen3.kernels.near import DEVICE, Numbers, both
 from vivavoce.engine.qwen3 import sampling
 from vivavoce.engine.qwen3.ops import kernels, plain
 from vivavoce.engine.qwen3.ops.base import Controls, Embedding, FirstBook

@@ -1,9 +1,9 @@
 """One frame for many rows as a program: from their last frames to their next, [M, 16] codes.
 
-It is made of the operations of `ops/` alone, on memory that stays where it is, and no value goes to
-the host: so it can be captured as a graph. Launched as it is, it computes the same; on a CUDA device
-it is the way in which a frame is made, captured or not. `Generation.step` is the other: for the
-processor, and what this is compared with.
+It is made of the operations of `ops/` alone, on memory that stays where it is, and no value goes
+to the host: so it can be captured as a graph. Launched as it is, it computes the same; on a CUDA
+device it is the way in which a frame is made, captured or not. `Generation.step` is the other: for
+the processor, and what this is compared with.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class FrameProgram:
     """The program, over the state of a generation.
 
     Reads `inputs` and `text` [rows, H], the next row of text of each; writes `codes` [rows, 16] and
-    the state: keys and values, the frame's embedding, the codes seen. What it needs memory for comes
-    first, so that where that fails it may be run again.
+    the state: keys and values, the frame's embedding, the codes seen. What it needs memory for
+    comes first, so that where that fails it may be run again.
     """
 
     def __init__(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from vivavoce.engine.qwen3.codec.arena import CodecArena
     from vivavoce.engine.qwen3.generation import Generation
-    from vivavoce.engine.qwen3.model import Qwen3TTS
     from vivavoce.engine.qwen3.graphs.driver import GraphDriver, Stream
+    from vivavoce.engine.qwen3.model import Qwen3TTS
     from vivavoce.engine.qwen3.ops.base import Operations
 
 
@@ -67,6 +67,7 @@ class Graphed:
         self.sound = SoundMaker(arena, options)
         self.frames.try_out()
         options.driver.synchronize()  # what was laid out here, two streams are about to use
+        options.driver.empty_cache()  # the weights as they were read
 
     @classmethod
     def build(

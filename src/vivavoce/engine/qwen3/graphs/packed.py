@@ -1,7 +1,8 @@
 """The talker's weights as the operations of a frame want them: few matrices, side by side.
 
-The modules' own parameters become views of them, so nothing is in memory twice, and a prompt is
-read with the same numbers.
+The modules' own parameters become views of them, and all others copies: the memory that they shared
+when they were read is given back. So nothing is in memory twice for long, and a prompt is read with
+the same numbers.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class PackedTalker:
     @torch.inference_mode()
     def of(cls, talker: Talker, places: int) -> PackedTalker:
         """Pack a talker whose sequences have at most so many positions."""
+        _leave_shared_memory(talker)
         predictor = talker.code_predictor
         down = predictor.small_to_mtp_projection
         tables = predictor.model.codec_embedding
@@ -112,6 +114,21 @@ def side_by_side(modules: list[nn.Module]) -> Tensor:
     for module, part in zip(modules, _split(together, counts), strict=True):
         module.weight = nn.Parameter(part, requires_grad=False)
     return together
+
+
+def _leave_shared_memory(talker: Talker) -> None:
+    """Copy what is not put side by side anyway out of the memory that it shares with the rest."""
+    predictor = talker.code_predictor
+    packed: list[nn.Module] = [*predictor.model.codec_embedding]
+    for layer in (*talker.model.layers, *predictor.model.layers):
+        attention, mlp = layer.self_attn, layer.mlp
+        packed += [attention.q_proj, attention.k_proj, attention.v_proj]
+        packed += [mlp.gate_proj, mlp.up_proj]
+    others = set(talker.modules()) - set(packed)
+    for module in others:
+        for name, own in list(module.named_parameters(recurse=False)):
+            if own.untyped_storage().nbytes() > own.nbytes:
+                setattr(module, name, nn.Parameter(own.clone(), requires_grad=False))
 
 
 def _split(tensor: Tensor, counts: Iterable[int]) -> list[Tensor]:

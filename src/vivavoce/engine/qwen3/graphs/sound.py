@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FRAME_SAMPLES = 1920
 _MOST_FRAMES = CHUNK_FRAMES[-1]
-"""Of a stream at a time. More are due only where it was held up; that is done without the program."""
+"""Of a stream at a time. More are due only where it was held up: that goes without the program."""
 
 
 class SoundKey(NamedTuple):
