@@ -94,6 +94,8 @@ class LateStream:
     def run(self, work: Work) -> None:
         self._queue.append(work)
         self.given += 1
+        if self.driver.at_once:
+            self.go_on(self.given)
         self.driver.wander()
 
     def record(self) -> LateEvent:
@@ -112,7 +114,10 @@ class LateStream:
 
 
 class LateDriver:
-    """See `GraphDriver`. With `hurry` 0 nothing is done before it must, with 1 all at once."""
+    """See `GraphDriver`. With `hurry` 0 nothing is done before it must, with 1 nearly all.
+
+    `at_once`: what fails, fails where it is launched.
+    """
 
     def __init__(self, seed: int = 0, hurry: float = 0.2) -> None:
         self.streams: list[LateStream] = []
@@ -120,6 +125,7 @@ class LateDriver:
         self.replays = 0
         self.fails: Exception | None = None
         self.graph_bytes = 1
+        self.at_once = False
         self._random = random.Random(seed)
         self._hurry = hurry
 

@@ -13,7 +13,10 @@ from ours import EOS, GREEDY, decode, generation_of, load, model
 from pretence import Clock, Costs, Listener, Stage
 
 from speaking import speaking_checkpoint
+from vivavoce.engine.qwen3 import engine as engine_module
+from vivavoce.engine.qwen3 import warmup
 from vivavoce.engine.qwen3.batch import Batch
+from vivavoce.engine.qwen3.engine import Qwen3Engine
 from vivavoce.engine.qwen3.generation import Controls
 from vivavoce.engine.qwen3.graphs.graphed import GraphOptions
 from vivavoce.engine.qwen3.graphs.packed import PackedTalker
@@ -67,8 +70,9 @@ def capture_all(batch: Batch) -> None:
         batch.capture()
 
 
-@pytest.mark.parametrize("shape", ["tiny", "projected"])
-@pytest.mark.parametrize("captured", [False, True], ids=["launched", "replayed"])
+@pytest.mark.parametrize(
+    ("shape", "captured"), [("tiny", False), ("projected", True)], ids=["launched", "replayed"]
+)
 def test_the_program_makes_the_codes_of_the_eager_loop(shape: str, captured: bool) -> None:
     driver = LateDriver(1)
     batch = graphed(shape, driver)
@@ -157,24 +161,24 @@ def heard_right(show: Show, listener: Listener) -> bool:
 WORDS = ("Hello there.", "Two of three, and on.", "Hm.", "One more, please?")
 
 
-@pytest.mark.parametrize("hurry", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("hurry", [0.0, 0.4])
 def test_who_comes_and_goes_hears_what_he_would_alone(hurry: float) -> None:
     rng = random.Random(round(10 * hurry))
     driver = LateDriver(7, hurry)
     show = Show(driver)
     listeners = []
-    for seed in range(9):
+    for seed in range(7):
         texts = rng.choices(WORDS, k=rng.choice((1, 1, 2)))
-        listeners.append(show.ask(*texts, seed=seed, frames=rng.choice((3, 14, 30))))
-        if seed == 4:
+        listeners.append(show.ask(*texts, seed=seed, frames=rng.choice((3, 9, 18))))
+        show.run(rng.choice((0, 1, 5)))
+        if seed == 2:
             listeners[2].cancelled.set()
-        show.run(rng.choice((0, 1, 5, 12)))
     show.run()
     assert driver.replays
     assert driver.captures
     assert not show.told
     ended = [one for one in listeners if one.report is not None]
-    assert len(ended) >= 8
+    assert len(ended) == 6
     assert all(heard_right(show, one) for one in ended)
     # All rows and pages are back.
     assert not show.loop.turns
@@ -185,12 +189,12 @@ def test_who_comes_and_goes_hears_what_he_would_alone(hurry: float) -> None:
 def test_a_place_is_taken_again_at_once_and_nobody_hears_the_last_one() -> None:
     """One row, pages for one: whoever comes next has the place of who was there before."""
     show = Show(LateDriver(3, 0.0), rows=1, pages=2)
-    listeners = [show.ask(WORDS[seed % 4], seed=seed, frames=20) for seed in range(4)]
-    show.run(12)
+    listeners = [show.ask(WORDS[seed % 4], seed=seed, frames=12) for seed in range(3)]
+    show.run(8)
     listeners[1].cancelled.set()
     show.run()
     assert all(heard_right(show, one) for one in listeners if one.report is not None)
-    assert sum(one.report is not None for one in listeners) >= 3
+    assert sum(one.report is not None for one in listeners) >= 2
 
 
 def test_a_frame_is_on_its_way_before_the_last_one_is_read() -> None:
@@ -223,6 +227,68 @@ def test_what_nobody_waits_for_shows(broken: str, monkeypatch: pytest.MonkeyPatc
         flights.append(batch.step(one))
         made.append(flights.pop(0).read()[0])
     assert made != expected("tiny", TEXTS[0], DRAWN, 6)
+
+
+class Short:
+    """Operations for which memory is short, once, at the end of a frame."""
+
+    def __init__(self) -> None:
+        self.shortages = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(plain, name)
+
+    def embed_sum(self, *args: torch.Tensor) -> torch.Tensor:
+        if self.shortages:
+            self.shortages -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return plain.embed_sum(*args)
+
+
+def test_a_frame_for_which_memory_was_short_is_made_again_as_if_nothing_had_been() -> None:
+    driver, ops, told = LateDriver(), Short(), []
+    driver.at_once = True
+    options = GraphOptions(driver, ops, 0, told.append)  # type: ignore[arg-type]
+    batch = Batch(model("custom_voice", "tiny"), 4, 80, options)
+    one = [enter(batch, TEXTS[0], NARROW)]
+    made = []
+    for number in range(8):
+        if number % 3 == 1:
+            ops.shortages = 1
+            with pytest.raises(torch.OutOfMemoryError):
+                batch.step(one)
+        made.append(batch.step(one).read()[0])
+    assert made == expected("tiny", TEXTS[0], NARROW, 8)
+
+
+# The engine
+
+
+def test_an_engine_with_graphs_speaks_as_one_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = speaking_checkpoint("custom_voice")
+    drivers: list[LateDriver] = []
+
+    def graphs(*_: object) -> GraphOptions:
+        drivers.append(LateDriver(9, 0.3))
+        return GraphOptions(drivers[-1], plain, 2**30)
+
+    def spoken() -> np.ndarray:
+        options = {"model": str(folder), "need": "preset", "device": "cpu", "quantize": "none"}
+        engine = Qwen3Engine.load({**options, "warmup": bool(drivers)}, lambda progress: None)
+        try:
+            segments = (Segment("Hello."), Segment("Hm."))
+            request = SpeechRequest(segments, "vivian", 3, max_new_tokens=16)
+            return np.concatenate([chunk.samples for chunk in engine.speak(request)])
+        finally:
+            engine.close()
+
+    without = spoken()
+    monkeypatch.setattr(engine_module, "_graphs", graphs)
+    monkeypatch.setattr(warmup, "pays", lambda device: True)
+    drivers.append(LateDriver())
+    np.testing.assert_allclose(spoken(), without, atol=1e-4)
+    assert drivers[-1].captures >= 7  # of one listener and of two, of each size of a chunk
+    assert drivers[-1].replays
 
 
 # Weights
@@ -343,10 +409,10 @@ def test_sound_from_graphs_is_that_of_the_whole() -> None:
     driver = LateDriver(4)
     batch = graphed("tiny", driver)
     ones = [enter(batch, words, DRAWN) for words in TEXTS]
-    frames = {one: [batch.step([one]).read()[0] for _ in range(26)] for one in ones}
+    frames = {one: [batch.step([one]).read()[0] for _ in range(22)] for one in ones}
     heard = {one: [] for one in ones}
     done = 0
-    for length in (1, 2, 3, 1, 14, 2, 3):
+    for length in (1, 2, 3, 1, 13, 2):
         capture_all(batch)
         together = ones[::-1] if length % 2 else ones
         parts = [frames[one][done : done + length] for one in together]
@@ -356,5 +422,5 @@ def test_sound_from_graphs_is_that_of_the_whole() -> None:
     assert driver.replays
     m = model("custom_voice", "tiny")
     for one in ones:
-        whole = decode(m, torch.tensor(frames[one]), 26, None)
+        whole = decode(m, torch.tensor(frames[one]), 22, None)
         np.testing.assert_allclose(np.concatenate(heard[one]), whole, atol=1e-4)
