@@ -10,6 +10,7 @@
 #   make bench-offline  Qwen3-TTS beside its official package: 6 GB of memory, about an hour
 #   make gpu        on a machine with a CUDA card: its tests, then every figure, beside faster-qwen3-tts
 #   make gpu-engine the same for the engine alone: its tests and its frames, without the peer
+#   make kernels    compile every kernel for every card, without one, and hold them to their budgets
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
@@ -27,7 +28,7 @@ FASTER := .venv-faster
 CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 
-.PHONY: serve test check docs bench bench-streams bench-cold bench-offline soak clients newcomer goldens
+.PHONY: serve test check docs bench bench-streams bench-cold bench-offline kernels soak clients newcomer goldens
 .PHONY: page parity gpu gpu-engine clean
 
 serve: $(VENV)/installed
@@ -59,8 +60,9 @@ bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 
 gpu: $(VENV)/installed-test $(OFFICIAL)/installed $(FASTER)/installed
 	$(BIN)/python -m pytest -m gpu
-	$(BIN)/python -m benchmarks.gpu
 	mkdir -p build
+	$(BIN)/python -m benchmarks.kernels --json build/kernels-gpu.json
+	$(BIN)/python -m benchmarks.gpu
 	$(BIN)/python -m benchmarks.offline --device cuda --json build/offline-gpu.json
 	DEVICE=cuda $(BIN)/python -m benchmarks.streams --json build/streams-gpu.json \
 		--model $${TMPDIR:-/tmp}/vivavoce-offline/0.6b-custom-voice
@@ -70,6 +72,9 @@ gpu-engine: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m gpu
 	$(BIN)/python -m benchmarks.gpu --engine
 	$(BIN)/python -m benchmarks.page
+
+kernels: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.kernels.compiled
 
 soak: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)

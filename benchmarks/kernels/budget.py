@@ -15,10 +15,20 @@ class Budget:
     """Registers of a thread, spilled bytes of a thread, shared bytes of a block."""
 
     registers: int
+    spilled: int
     shared: int
-    spilled: int = 0
 
 
 BUDGETS = {
-    "_linear": Budget(registers=255, shared=SHARED),
+    "_linear": Budget(registers=208, spilled=0, shared=SHARED),
+    "_gate_up": Budget(registers=255, spilled=0, shared=SHARED),
+    "_attend_frame": Budget(registers=240, spilled=0, shared=4096),
+    "_attend_split": Budget(registers=240, spilled=0, shared=16384),
+    "_combine": Budget(registers=64, spilled=0, shared=1024),
+    "_sample": Budget(registers=192, spilled=0, shared=16384),
+    "_embed_sum": Budget(registers=96, spilled=0, shared=1024),
+    "_rms_norm": Budget(registers=64, spilled=0, shared=1024),
+    # The sine of a large number keeps a product in memory.
+    "_extend": Budget(registers=64, spilled=32, shared=1024),
+    "_convolve": Budget(registers=192, spilled=0, shared=49152),
 }

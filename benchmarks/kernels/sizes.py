@@ -63,8 +63,8 @@ SMALL = Model("0.6B", Transformer(1024, 3072, 28, 3072), _PREDICTOR, _CODEC)
 LARGE = Model("1.7B", Transformer(2048, 6144, 28, 3072), _PREDICTOR, _CODEC)
 TOY = Model(
     "toy",
-    Transformer(96, 80, 2, 80, heads=4, kv_heads=2, width=16),
-    Transformer(64, 80, 1, 64, heads=4, kv_heads=2, width=16),
+    Transformer(48, 20, 2, 24, heads=2, kv_heads=1, width=16),
+    Transformer(32, 20, 1, 16, heads=2, kv_heads=1, width=16),
     (Convolution("first", 7, 24, 20, steps=4),),
     books=4,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
+
 import pytest
 import torch
 
@@ -15,6 +17,10 @@ def told(monkeypatch):
     """The lines told; there is a card, as far as torch says."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     return []
+
+
+def absent(package):
+    raise PackageNotFoundError(package)
 
 
 def chosen(told, dtype=torch.bfloat16, wanted=choose.AUTO):
@@ -33,11 +39,18 @@ def test_who_wants_plain_torch_gets_it_without_a_word(told) -> None:
 
 
 def test_without_triton_it_is_said_once_and_how_to_get_it(told, monkeypatch) -> None:
-    monkeypatch.setattr(choose, "find_spec", lambda name: None)
+    monkeypatch.setattr(choose, "version", absent)
     assert chosen(told) == choose.PLAIN
     (line,) = told
     assert "pip install triton" in line
     assert "cuda:0" in line
+
+
+def test_a_triton_that_cannot_compile_them_is_named(told, monkeypatch) -> None:
+    monkeypatch.setattr(choose, "version", lambda package: "3.2.0")
+    assert chosen(told) == choose.PLAIN
+    assert "3.2.0" in told[0]
+    assert "torch 2.7" in told[0]
 
 
 def test_an_old_card_is_named(told, monkeypatch) -> None:

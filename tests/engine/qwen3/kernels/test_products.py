@@ -28,7 +28,7 @@ def floats(*tensors):
 
 
 @both
-@pytest.mark.parametrize("rows", [1, 5, 17])
+@pytest.mark.parametrize("rows", [1, 17])
 @pytest.mark.parametrize("kind", ["bare", "norm", "residual", "all"])
 def test_a_product_is_that_of_plain_torch(rows, kind, dtype) -> None:
     n = Numbers(dtype)
@@ -66,13 +66,13 @@ def test_rows_that_lie_apart_are_read_where_they_lie(dtype) -> None:
 
 
 @both
-@pytest.mark.parametrize("rows", [2, 17, 40])
+@pytest.mark.parametrize("rows", [2, 40])
 def test_a_row_is_the_same_alone_and_among_others(rows, dtype) -> None:
     n = Numbers(dtype)
     x, weight, norm, residual = n(rows, 272), n(40, 272), n.norm(272), n(rows, 40)
     product = kernels.linear(x, weight, norm=norm, residual=residual)
     gated = kernels.gate_up(x, weight, norm)
-    for row in (0, rows // 2, rows - 1):
+    for row in (0, rows - 1):
         one = slice(row, row + 1)
         alone = kernels.linear(x[one], weight, norm=norm, residual=residual[one])
         assert torch.equal(product[one], alone)

@@ -95,7 +95,7 @@ class Rows:
 
 @both
 @pytest.mark.parametrize("nucleus", [False, True])
-@pytest.mark.parametrize("book", [0, 1, 15])
+@pytest.mark.parametrize("book", [0, 15])
 def test_the_codes_are_those_of_plain_torch(book, nucleus, dtype) -> None:
     rows = Rows(dtype)
     firsts = [rows.first() if book == 0 else None for _ in "ab"]
@@ -120,7 +120,7 @@ def test_a_row_draws_the_same_alone(dtype) -> None:
 def test_of_equal_scores_as_many_stay_as_officially(top_k, top_p, dtype) -> None:
     # Both zeros, equal scores at every bound: what is drawn over many seeds shows what has stayed.
     scores = torch.tensor([2.0, -0.0, 0.0, 2.0, 1.0, 2.0, -3.0, 0.0, -0.0], dtype=dtype)
-    many = 12
+    many = 8
     controls = Controls(
         torch.ones(many, dtype=torch.bool),
         torch.full((many,), 50.0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +21,8 @@ AUTO = "auto"
 PLAIN = "plain"
 TRITON = "triton"
 _LEAST_CAPABILITY = (8, 0)
+_LEAST_TRITON = (3, 3)
+"""Torch 2.7's. The compiler of 3.2 ends the process over a product of three dimensions."""
 
 
 def _tell(line: str) -> None:
@@ -62,8 +64,12 @@ def _missing(device: torch.device, dtype: torch.dtype) -> str | None:
     """Return what the kernels lack on a device; None if nothing."""
     if dtype not in (torch.bfloat16, torch.float32):
         return f"they compute in bf16 and fp32, not in {str(dtype).removeprefix('torch.')}"
-    if find_spec("triton") is None:
+    try:
+        installed = version("triton")
+    except PackageNotFoundError:
         return "Triton is not installed. Install it: pip install triton"
+    if tuple(map(int, installed.split(".")[:2])) < _LEAST_TRITON:
+        return f"Triton is {installed}, and they need 3.3. Install torch 2.7 or newer"
     capability = torch.cuda.get_device_capability(device)
     if capability < _LEAST_CAPABILITY:
         return "its compute capability is {}.{}, and they need 8.0".format(*capability)
