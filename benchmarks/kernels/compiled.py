@@ -1,7 +1,7 @@
 """Compile the kernels without a card, and read from the machine code what they take.
 
-As a program, `python -m benchmarks.kernels.compiled`: all kernels and sizes, for all architectures or
-those given (90, say). It fails if a kernel takes more than its budget.
+As a program, `python -m benchmarks.kernels.compiled`: all kernels and sizes, for all architectures
+or those given (90, say). It fails if a kernel takes more than its budget.
 """
 
 from __future__ import annotations

@@ -21,9 +21,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "kernels.md"
 
 def compiled(name, model=SMALL, rows=1, architecture=90, dtype=torch.bfloat16):
     """Return what a case's kernels take."""
-    (case,) = (
-        case for case in cases(model, rows, Tensors("meta", dtype)) if case.name == name
-    )
+    (case,) = (case for case in cases(model, rows, Tensors("meta", dtype)) if case.name == name)
     return compile_case(case, architecture)
 
 
@@ -74,3 +72,20 @@ def test_the_page_shows_the_budgets() -> None:
     rows = re.findall(r"^\| `(_\w+)` \| (\d+) \| (\d+) \| (\d+) \|", PAGE.read_text(), re.M)
     shown = {name: tuple(map(int, figures)) for name, *figures in rows}
     assert shown == {name: astuple(budget) for name, budget in BUDGETS.items()}
+
+
+def test_the_page_shows_the_bytes_of_a_frame() -> None:
+    groups = {
+        "talker: products": r"talker\.(qkv|o|gate_up|down|head)$",
+        "talker: attention": r"talker\.attend$",
+        "predictor: products": r"predictor\.(qkv|o|gate_up|down|head|projection)$",
+        "predictor: attention": r"predictor\.attend",
+        "draws": r"\w+\.sample$",
+        "sum of embeddings, last norm": r"embed_sum|norm$",
+    }
+    made = [list(cases(model, 1, Tensors("meta", torch.bfloat16))) for model in (SMALL, LARGE)]
+    for name, pattern in groups.items():
+        small, large = ([case for case in one if re.match(pattern, case.name)] for one in made)
+        calls = sum(case.calls for case in small)
+        figures = [sum(case.calls * case.moved for case in one) / 1e6 for one in (small, large)]
+        assert f"| {name} | {calls} | {figures[0]:.1f} | {figures[1]:.1f} |" in PAGE.read_text()

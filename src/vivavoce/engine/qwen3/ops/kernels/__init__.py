@@ -1,6 +1,7 @@
 """The operations as Triton kernels, for CUDA devices. See docs/kernels.md.
 
-If TRITON_INTERPRET=1 is in the environment when this is imported, they run on the processor, slowly.
+With TRITON_INTERPRET=1 in the environment when this is imported they run on the processor:
+slowly, and right in fp32 alone.
 """
 
 from vivavoce.engine.qwen3.ops.kernels.codec import convolve, extend

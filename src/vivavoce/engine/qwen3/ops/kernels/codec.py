@@ -73,7 +73,7 @@ def _convolve(
     step = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T)
     out = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
     lane = tl.arange(0, BLOCK_K)
-    blocks: tl.constexpr = tl.cdiv(C_IN, BLOCK_K)
+    blocks: tl.constexpr = (C_IN + BLOCK_K - 1) // BLOCK_K
     total = tl.zeros((BLOCK_T, BLOCK_N), tl.float32)
     for number in range(TAPS * blocks):
         tap, k = number // blocks, (number % blocks) * BLOCK_K + lane
