@@ -14,6 +14,8 @@
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
 #   make page       drive the web page in Chromium (Debian: apt install chromium)
+#   make check-deploy   the files under deploy/, which `make check` includes
+#   make image-steps    carry out the Dockerfile in a fresh Debian (as root; apt install debootstrap)
 #   make newcomer   clone, install and serve in an empty folder, as the README says
 #   make goldens    have the official Qwen3-TTS package make again what tests compare with
 #   make parity     compare with that package live: 12 GB of memory, ten minutes
@@ -29,7 +31,7 @@ CLIENTS := .venv-clients
 SOAK_MINUTES ?= 20
 
 .PHONY: serve test check docs bench bench-streams bench-cold bench-offline kernels soak clients newcomer goldens
-.PHONY: page parity gpu gpu-engine clean
+.PHONY: page parity gpu gpu-engine clean check-deploy image-steps
 
 serve: $(VENV)/installed
 	$(BIN)/vivavoce serve
@@ -37,11 +39,16 @@ serve: $(VENV)/installed
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: docs
+check: docs check-deploy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+check-deploy: $(VENV)/installed-test
+	$(BIN)/hadolint deploy/docker/Dockerfile
+	$(BIN)/shellcheck deploy/docker/entrypoint.sh
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/docker/compose.yaml
 
 docs: $(VENV)/installed-test
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
@@ -89,6 +96,9 @@ page: $(VENV)/installed-test
 
 newcomer: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -s tests/test_newcomer.py
+
+image-steps: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow -s tests/deploy/test_image.py
 
 goldens: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && ../../../$(OFFICIAL)/bin/python make_goldens.py

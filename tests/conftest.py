@@ -58,13 +58,14 @@ class Server:
 
 
 @contextmanager
-def running_server(cwd: Path, **env: str) -> Iterator[Server]:
+def running_server(cwd: Path, *command: str, **env: str) -> Iterator[Server]:
     """Start a server with these settings in an empty folder; stop it with SIGTERM.
 
-    It remembers no audio unless told to, so that what is asked for twice is made twice.
+    It remembers no audio unless told to, so that what is asked for twice is made twice. Another
+    `command` may start it.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "vivavoce", "serve"],
+        command or [sys.executable, "-m", "vivavoce", "serve"],
         cwd=cwd,
         env={**os.environ, **_DEFAULTS, **env},
         stdout=subprocess.PIPE,
@@ -76,7 +77,7 @@ def running_server(cwd: Path, **env: str) -> Iterator[Server]:
 
     def read_output() -> None:
         for line in process.stdout:
-            if found := re.search(r"listening on (http://\S+)", line):
+            if found := re.search(r"listening on (\S+)", line):
                 server.url = found[1]
                 listening.set()
         listening.set()

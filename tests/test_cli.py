@@ -436,10 +436,12 @@ def test_a_checkpoint_in_the_wrong_place_is_told_where_it_belongs() -> None:
 
 
 def test_the_doctor_finds_the_embedded_voice() -> None:
-    done = vivavoce("doctor", ENGINE="")
+    done = vivavoce("doctor", ENGINE="", UDS="http.sock")
     report = done.stdout.decode()
     assert done.returncode == 0
     assert re.search(r"^ok +embedded voice: English", report, re.MULTILINE)
+    assert "UDS=http.sock is free" in report
+    assert not Path("http.sock").exists()
     assert report.endswith("This machine can speak.\n")
 
 
@@ -452,10 +454,12 @@ def test_the_doctor_names_what_is_wrong() -> None:
 
 def test_the_doctor_finds_the_voice_missing() -> None:
     Path("hibari.py").write_text("")  # what is found has no weights
-    done = vivavoce("doctor", PYTHONPATH=str(Path.cwd()))
+    first = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+    done = vivavoce("doctor", PYTHONPATH=first, TLS_CERT_FILE="cert.pem")
     assert done.returncode == 1
     report = done.stdout.decode()
     assert re.search(r"^no +embedded voice: .*reinstall hibari-tts", report, re.MULTILINE)
+    assert re.search(r"^no +certificate: Cannot read TLS_CERT_FILE=cert.pem", report, re.MULTILINE)
 
 
 def test_the_version() -> None:

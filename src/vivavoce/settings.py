@@ -41,6 +41,30 @@ class Settings(BaseSettings):
         int,
         Field(alias="PORT", ge=0, le=65535, description="Port to listen on; 0 for any free one."),
     ] = 8000
+    uds: Annotated[
+        str,
+        Field(
+            alias="UDS",
+            description="Path of a Unix domain socket to listen on instead of HOST and PORT; its "
+            "user and group may connect. None if empty.",
+        ),
+    ] = ""
+    tls_cert_file: Annotated[
+        str,
+        Field(
+            alias="TLS_CERT_FILE",
+            description="PEM file of a certificate, and those it was signed by: HTTPS instead of "
+            "HTTP. Read again when it changes; none if empty.",
+        ),
+    ] = ""
+    tls_key_file: Annotated[
+        str,
+        Field(
+            alias="TLS_KEY_FILE",
+            description="PEM file of its key, without a password; if empty, it is in "
+            "TLS_CERT_FILE.",
+        ),
+    ] = ""
     wyoming_port: Annotated[
         int,
         Field(
@@ -258,6 +282,15 @@ class Settings(BaseSettings):
             description="Seconds in which a request's head, and then its body, must arrive.",
         ),
     ] = 30.0
+    keep_alive_timeout_s: Annotated[
+        int,
+        Field(
+            alias="KEEP_ALIVE_TIMEOUT",
+            ge=1,
+            description="Seconds that a connection is kept for its client's next request. Longer "
+            "than what a proxy before it keeps, or a request may meet its end.",
+        ),
+    ] = 75
     audio_cache_max: Annotated[
         int,
         Field(

@@ -225,3 +225,14 @@ def established(process: psutil.Process) -> list:
         for c in process.net_connections("tcp")
         if c.laddr == listening.laddr and c.status != psutil.CONN_LISTEN
     ]
+
+
+# Good clients that pause
+
+
+def test_a_connection_is_kept_for_so_long(tmp_path: Path) -> None:
+    with (
+        running_server(tmp_path, ENGINE="fake", KEEP_ALIVE_TIMEOUT="1") as server,
+        connect(server, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") as connection,
+    ):
+        assert read_to_end(connection).startswith(b"HTTP/1.1 200")  # and the end comes by itself

@@ -1,16 +1,18 @@
-"""Running the application: a socket, uvicorn, and a clear word when it listens."""
+"""Running the application: uvicorn, and a clear word when it listens."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from vivavoce.errors import SettingsError
+from vivavoce.api.sockets import clear_away
 
 _MAX_MESSAGE_BYTES = 1 << 20
 """Of what a WebSocket's client sends at once."""
@@ -23,68 +25,77 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from vivavoce.api.tls import Certificate
 
-def listen(host: str, port: int, setting: str = "PORT") -> socket.socket:
-    """Return a socket that listens on `host:port`; `setting` is where the port comes from.
 
-    Raises:
-        SettingsError: the port is in use, or the address is not this machine's.
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """How long is waited, in seconds: for a client, for its next request, for the last answers.
+
+    A connection whose request has not begun after `client_s` is closed, as is one to be closed
+    whose client takes nothing for so long; one that was answered is kept for `keep_alive_s`.
     """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as exc:
-        raise SettingsError(
-            f"Cannot listen on HOST={host} {setting}={port}: {exc.strerror or exc}. "
-            "Is a server running there already? Choose another address or port."
-        ) from None
+
+    client_s: float
+    keep_alive_s: int
+    shutdown_s: int
 
 
 def run(
     app: FastAPI,
     listener: socket.socket,
+    certificate: Certificate | None,
+    limits: ServerLimits,
     *,
-    shutdown_timeout_s: int,
-    client_timeout_s: float,
-    on_listening: Callable[[str, int], None],
+    on_listening: Callable[[], None],
     on_stopping: Callable[[], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let running answers finish for so long.
 
-    A second signal ends them at once. A connection whose request has not begun after
-    `client_timeout_s` is closed, as is one to be closed whose client takes nothing for so long.
+    A second signal ends them at once.
     """
     config = uvicorn.Config(
         app,
-        http=type("Protocol", (_ImpatientProtocol,), {"client_timeout_s": client_timeout_s}),
+        loop="auto",  # as is the protocol: uvloop and httptools where they are installed
+        http=type("Protocol", (_ImpatientProtocol,), {"client_timeout_s": limits.client_s}),
+        ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
         lifespan="on",
         ws_max_size=_MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # audio is as small as it gets
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=shutdown_timeout_s,
+        timeout_keep_alive=limits.keep_alive_s,
+        timeout_graceful_shutdown=limits.shutdown_s,
     )
-    server = _Server(config, lambda: on_listening(*listener.getsockname()[:2]), on_stopping)
+    server = _Server(config, certificate, on_listening, on_stopping)
     # uvicorn raises the signal that stopped it once more when it is done; a stop is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    server.run(sockets=[listener])
+    path = listener.getsockname() if listener.family == socket.AF_UNIX else None
+    made = os.lstat(path) if path else None
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if path and made:
+            clear_away(path, made)
 
 
 class _Server(uvicorn.Server):
     """Calls back once it accepts connections, and when it is told to stop.
 
-    Looks after connections that do not come to their end by themselves.
+    Looks after connections that do not come to their end by themselves, and after the certificate.
     """
 
     def __init__(
         self,
         config: uvicorn.Config,
+        certificate: Certificate | None,
         on_listening: Callable[[], None],
         on_stopping: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._certificate = certificate
         self._on_listening = on_listening
         self._on_stopping = on_stopping
 
@@ -98,6 +109,8 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, _ImpatientProtocol):
                     connection.abort_if_stuck()
+            if self._certificate is not None:
+                self._certificate.renew()
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -9,8 +9,8 @@ import typer
 
 from vivavoce import __version__
 from vivavoce.cli.failure import failed
-from vivavoce.cli.voice_commands import voices
-from vivavoce.errors import InvalidRequest, VivavoceError
+from vivavoce.cli.voice_commands import Url, voices
+from vivavoce.errors import EngineUnavailable, InvalidRequest, VivavoceError
 
 app = typer.Typer(
     name="vivavoce",
@@ -245,6 +245,20 @@ def doctor() -> None:
 
     if not run():
         raise typer.Exit(1)
+
+
+@app.command()
+def ready(url: Url = None) -> None:
+    """Tell whether a running server takes requests; the status is 1 if not. For health checks."""
+    from vivavoce.cli.server import Server
+
+    try:
+        reason = Server(url, None).unready()
+        if reason is not None:
+            raise EngineUnavailable(f"Not ready. {reason}")
+    except VivavoceError as exc:
+        raise failed(exc) from None
+    typer.echo("ready")
 
 
 @app.command()

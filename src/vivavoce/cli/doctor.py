@@ -16,7 +16,8 @@ from pathlib import Path
 from rich.console import Console
 
 from vivavoce import __version__, machine
-from vivavoce.api import server
+from vivavoce.api.sockets import clear_away, listen, listen_at
+from vivavoce.cli.certificate import read_certificate
 from vivavoce.cli.player import find_player
 from vivavoce.engine.qwen3.checkpoint import clone_model, find
 from vivavoce.errors import EngineUnavailable, SettingsError
@@ -157,10 +158,28 @@ def _port() -> Finding:
     except SettingsError:
         return Finding(None, "port", "not checked, the settings come first")
     try:
-        server.listen(settings.host, settings.port).close()
+        if settings.uds:
+            listen_at(settings.uds).close()
+            clear_away(settings.uds, os.lstat(settings.uds))
+            return Finding(True, "port", f"none: UDS={settings.uds} is free")
+        listen(settings.host, settings.port).close()
     except SettingsError as exc:
         return Finding(None, "port", exc.message)
     return Finding(True, "port", f"{settings.host}:{settings.port} is free")
+
+
+def _certificate() -> Finding:
+    try:
+        settings = load_settings()
+    except SettingsError:
+        return Finding(None, "certificate", "not checked, the settings come first")
+    try:
+        certificate = read_certificate(settings)
+    except SettingsError as exc:
+        return Finding(False, "certificate", exc.message)
+    if certificate is None:
+        return Finding(True, "certificate", "none, so it serves HTTP")
+    return Finding(True, "certificate", f"HTTPS with {settings.tls_cert_file}")
 
 
 def _player() -> Finding:
@@ -185,5 +204,5 @@ def _telemetry() -> Finding:
 
 _CHECKS: tuple[Callable[[], Finding], ...] = (
     *(_machine, _settings, _embedded_voice, _qwen3, _checkpoints),
-    *(_encoders, _port, _player, _telemetry),
+    *(_encoders, _port, _certificate, _player, _telemetry),
 )

@@ -19,7 +19,7 @@ voices = typer.Typer(help="List voices; save, carry and delete those of a runnin
 
 Url = Annotated[
     str | None,
-    typer.Option("--server", help="The server's address; default: as HOST and PORT say."),
+    typer.Option("--server", help="The server's address; default: as UDS or HOST and PORT say."),
 ]
 Key = Annotated[str | None, typer.Option(help="Its API key; default: the first of API_KEYS.")]
 Name = Annotated[str, typer.Argument(help="What the voice is to be called.")]
