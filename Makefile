@@ -16,6 +16,8 @@
 #                   they share (Debian: apt install haproxy redis-server)
 #   make bench-scale    what the proxy costs, and what clients notice of a server's end (benchmarks/scale)
 #   make bench-replicas  Ray Serve beside one server; a shared cache that hangs (benchmarks/replicas)
+#   make gpu        on a machine with a CUDA card: its tests, then every figure, beside faster-qwen3-tts
+#   make gpu-engine the same for the engine alone: its tests and its frames, without the peer
 #   make kernels    compile every kernel for every card, without one, and hold them to their budgets
 #   make soak       20 minutes of mixed load: nothing may leak (SOAK_MINUTES=5: a shorter run)
 #   make clients    install clients people use (LiveKit, Pipecat, ...) and run them against a server
@@ -40,13 +42,14 @@ OF_LIBRARIES := tests/audio tests/engine/test_contract.py tests/engine/test_embe
 	$(addprefix tests/api/test_,first_download.py live_socket.py openai_sdk.py openapi.py page.py \
 		plain_streams.py qwen3_server.py streaming.py text.py voices.py) \
 	$(addprefix tests/test_,cli.py mcp.py privacy.py recognised.py settings.py speaker.py wyoming.py)
+FASTER := .venv-faster
 CLIENTS := .venv-clients
 RAY := .venv-ray
 SOAK_MINUTES ?= 20
 UPGRADE ?=
 
 .PHONY: serve test check docs check-deploy check-chart check-unit check-workflows
-.PHONY: bench bench-streams bench-cold bench-offline bench-scale bench-replicas
+.PHONY: bench bench-streams bench-cold bench-offline bench-scale bench-replicas gpu gpu-engine
 .PHONY: soak scale ray clients page newcomer image-steps kernels goldens parity
 .PHONY: package constraints lowest highest clean
 
@@ -129,6 +132,21 @@ bench-scale: $(VENV)/installed-test
 bench-offline: $(VENV)/installed-test $(OFFICIAL)/installed
 	$(BIN)/python -m benchmarks.offline
 
+gpu: $(VENV)/installed-test $(OFFICIAL)/installed $(FASTER)/installed
+	$(BIN)/python -m pytest -m gpu
+	mkdir -p build
+	$(BIN)/python -m benchmarks.kernels --json build/kernels-gpu.json
+	$(BIN)/python -m benchmarks.gpu
+	$(BIN)/python -m benchmarks.offline --device cuda --json build/offline-gpu.json
+	DEVICE=cuda $(BIN)/python -m benchmarks.streams --json build/streams-gpu.json \
+		--model $${TMPDIR:-/tmp}/vivavoce-offline/0.6b-custom-voice
+	$(BIN)/python -m benchmarks.page
+
+gpu-engine: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python -m benchmarks.gpu --engine
+	$(BIN)/python -m benchmarks.page
+
 kernels: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.kernels.compiled
 
@@ -166,7 +184,7 @@ parity: $(OFFICIAL)/installed
 	cd tests/engine/qwen3 && PYTHONPATH=../../../src ../../../$(OFFICIAL)/bin/python parity.py
 
 clean:
-	rm -rf $(VENV) $(OFFICIAL) $(CLIENTS) $(RAY) .venv-lowest .venv-highest
+	rm -rf $(VENV) $(OFFICIAL) $(FASTER) $(CLIENTS) $(RAY) .venv-lowest .venv-highest
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "vivavoce needs Python 3.11 or newer: none was found on the PATH."; exit 1; }
@@ -199,6 +217,12 @@ $(OFFICIAL)/installed:
 	@$(OFFICIAL)/bin/pip install --quiet torch==2.13.0
 	@$(OFFICIAL)/bin/pip install --quiet transformers==4.57.3 accelerate==1.12.0 librosa soundfile einops rich
 	@$(OFFICIAL)/bin/pip install --quiet --no-deps qwen-tts==0.1.1
+	@touch $@
+
+$(FASTER)/installed:
+	@echo "Installing faster-qwen3-tts"
+	@$(PYTHON) -m venv $(FASTER)
+	@$(FASTER)/bin/pip install --quiet faster-qwen3-tts==0.5.4
 	@touch $@
 
 $(CLIENTS)/installed: pyproject.toml requirements-clients.txt

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from benchmarks.page import plots
 from benchmarks.page.filled import filled
-from benchmarks.page.results import KINDS, newest
+from benchmarks.page.results import newest, taken
 
 DOCS = Path(__file__).parent.parent / "docs"
 AGAIN = "run: python -m benchmarks.page"
@@ -17,13 +17,13 @@ AGAIN = "run: python -m benchmarks.page"
 
 def test_the_tables_are_current() -> None:
     page = (DOCS / "performance.md").read_text()
-    assert page == filled(page, {kind: newest(kind) for kind in KINDS}), AGAIN
+    assert page == filled(page, taken()), AGAIN
 
 
 def test_a_place_that_is_missing_is_noticed() -> None:
     page = (DOCS / "performance.md").read_text().replace("<!-- cold -->", "")
     with pytest.raises(ValueError, match="0 places for the table cold"):
-        filled(page, {kind: newest(kind) for kind in KINDS})
+        filled(page, taken())
 
 
 def test_the_plots_are_current() -> None:
@@ -34,7 +34,7 @@ def test_the_plots_are_current() -> None:
 
 
 def test_plots_are_drawn_of_whatever_was_taken(tmp_path: Path) -> None:
-    results = {kind: newest(kind) for kind in KINDS}
+    results = taken()
     for file in ("once", "again"):
         plots.draw(results, tmp_path / file)
     for name in plots.PLOTS:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from benchmarks.page import plots
 from benchmarks.page.filled import filled
-from benchmarks.page.results import KINDS, newest
+from benchmarks.page.results import taken
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
     """Run."""
-    results = {kind: newest(kind) for kind in KINDS}
+    results = taken()
     page = DOCS / "performance.md"
     page.write_text(filled(page.read_text(), results))
     plots.draw(results, DOCS / "plots")

@@ -12,10 +12,11 @@ from vivavoce.service.metrics import CONTENT_TYPE
 from vivavoce.service.model import ModelState
 
 if TYPE_CHECKING:
-    from vivavoce.service.model import Model
     from vivavoce.service.models import Models
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.speech import SpeechService
     from vivavoce.types import LoadProgress
+    from vivavoce.worker.handle import WorkerHandle
 
 
 def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
@@ -26,7 +27,7 @@ def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
 
     @router.get("/health", summary="Tell how the server is")
     async def health() -> dict[str, Any]:
-        loaded = [model for model in models.all if model.worker is not None]
+        loaded = [model for model in models.all if model.workers]
         audio, voices = studio.audio_cache, studio.voice_cache
         return {
             "status": "ok",
@@ -96,8 +97,8 @@ def _voice_names(models: Models) -> list[str]:
     return list(dict.fromkeys(name for v in voices for name in (v.id, *v.aliases)))
 
 
-def _gpu_bytes(model: Model) -> int:
-    return model.worker.gpu_bytes if model.worker else 0
+def _gpu_bytes(model: ServedModel) -> int:
+    return sum(worker.gpu_bytes for worker in model.workers)
 
 
 def _standby(service: SpeechService) -> dict[str, Any] | None:
@@ -115,22 +116,25 @@ def _progress(loading: LoadProgress | None) -> dict[str, Any] | None:
     }
 
 
-def _describe(model: Model) -> dict[str, Any]:
-    worker = model.worker
+def _describe(model: ServedModel) -> dict[str, Any]:
+    workers = [_describe_worker(worker) for worker in model.workers]
     return {
         "id": model.info.id,
         "engine": model.info.engine,
         "state": model.state,
         "failure": model.failure.message if model.failure else None,
         "loading": _progress(model.loading),
-        "worker": None
-        if worker is None
-        else {
-            "pid": worker.pid,
-            "active_requests": worker.active,
-            "engine_requests": worker.engine_active,
-            "memory_bytes": worker.memory_bytes,
-            "gpu_bytes": worker.gpu_bytes,
-            "load_s": round(worker.load_s, 3),
-        },
+        "worker": workers[0] if workers else None,
+        "workers": workers,
+    }
+
+
+def _describe_worker(worker: WorkerHandle) -> dict[str, Any]:
+    return {
+        "pid": worker.pid,
+        "active_requests": worker.active,
+        "engine_requests": worker.engine_active,
+        "memory_bytes": worker.memory_bytes,
+        "gpu_bytes": worker.gpu_bytes,
+        "load_s": round(worker.load_s, 3),
     }

@@ -104,6 +104,12 @@ class Model:
         return self._worker if self._worker is not None and self._worker.alive else None
 
     @property
+    def workers(self) -> list[WorkerHandle]:
+        """The worker, if one is alive: see `service.served.ServedModel`."""
+        worker = self.worker
+        return [] if worker is None else [worker]
+
+    @property
     def starting(self) -> bool:
         """Whether it is being loaded."""
         return self._starting is not None
