@@ -52,7 +52,7 @@ GIVEN = {
     "STANDBY": ("true", True),
     "MAX_LOADED_MODELS": ("1", 1),
     "WARMUP": ("false", False),
-    "CUDA_GRAPHS": ("false", False),
+    "CUDA_GRAPHS": ("true", True),
     "TF32": ("true", True),
     "CUDNN_BENCHMARK": ("true", True),
     "MAX_CONCURRENT_REQUESTS": ("4", 4),

@@ -209,9 +209,10 @@ class Settings(BaseSettings):
         Field(
             alias="CUDA_GRAPHS",
             description="Make each frame of Qwen3-TTS as one graph on a CUDA device, begun before "
-            "the last one is read. false: operation by operation, as on a CPU.",
+            "the last one is read. false: operation by operation, as on a CPU. Off until it has "
+            "been run on a card: try it with `make gpu-engine`.",
         ),
-    ] = True
+    ] = False
     tf32: Annotated[
         bool,
         Field(

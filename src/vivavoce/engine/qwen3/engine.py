@@ -254,7 +254,7 @@ class Qwen3Engine(Engine):
 
 
 def _graphs(model: Qwen3TTS, pages: int, options: Mapping[str, object]) -> GraphOptions | None:
-    if not options.get("cuda_graphs", True) or model.device.type != "cuda":
+    if not options.get("cuda_graphs", False) or model.device.type != "cuda":
         return None
     return graphed.choose(model.device, model.talker.dtype, room.graph_bytes(model, pages))
 
