@@ -9,7 +9,6 @@ from fastapi import APIRouter, Response
 from vivavoce import __version__
 from vivavoce.api.speech import ERROR
 from vivavoce.service.metrics import CONTENT_TYPE
-from vivavoce.service.model import ModelState
 
 if TYPE_CHECKING:
     from vivavoce.service.models import Models
@@ -86,7 +85,7 @@ def _unready(service: SpeechService) -> str | None:
         return "The server is shutting down."
     if service.preloading is not None and not service.preloading.done():
         return f"Model {model.info.id} is being loaded."
-    if model.state is ModelState.FAILED and model.failure is not None:
+    if model.failed_lately and model.failure is not None:
         return model.failure.message
     return None
 

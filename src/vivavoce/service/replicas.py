@@ -57,6 +57,11 @@ class Replicas:
         return next((model.failure for model in self.models if model.failure), None)
 
     @property
+    def failed_lately(self) -> bool:
+        """See `Model.failed_lately`: so with all of them."""
+        return all(model.failed_lately for model in self.models)
+
+    @property
     def loading(self) -> LoadProgress | None:
         """How far the first load under way has come."""
         return next((model.loading for model in self.models if model.loading), None)

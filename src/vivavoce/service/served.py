@@ -28,6 +28,10 @@ class ServedModel(Protocol):
         """Why the last load failed, if it did."""
 
     @property
+    def failed_lately(self) -> bool:
+        """Whether requests had better go elsewhere for a while."""
+
+    @property
     def loading(self) -> LoadProgress | None:
         """How far a load under way has come, if it tells."""
 
