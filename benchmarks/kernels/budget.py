@@ -23,7 +23,7 @@ BUDGETS = {
     "_linear": Budget(registers=208, spilled=0, shared=SHARED),
     "_gate_up": Budget(registers=255, spilled=0, shared=SHARED),
     "_attend_frame": Budget(registers=240, spilled=0, shared=4096),
-    "_attend_split": Budget(registers=240, spilled=0, shared=16384),
+    "_attend_split": Budget(registers=255, spilled=0, shared=16384),
     "_combine": Budget(registers=64, spilled=0, shared=1024),
     "_sample": Budget(registers=192, spilled=0, shared=16384),
     "_embed_sum": Budget(registers=96, spilled=0, shared=1024),

@@ -58,7 +58,7 @@ def _inverse_rms(
     bf16 a square is the sum of two such numbers, exactly.
     """
     like: tl.constexpr = x.dtype.element_ty
-    ones = tl.full((_SPLIT, 16, BLOCK_K), 1, like)
+    ones = tl.full((_SPLIT, 16, BLOCK_K), 1, tl.float32).to(like)
     total = tl.zeros((_SPLIT, 16, BLOCK_M), tl.float32)
     for step in range(tl.cdiv(WIDTH, _SPLIT * BLOCK_K)):
         k = _block(step, BLOCK_K)[:, :, None]

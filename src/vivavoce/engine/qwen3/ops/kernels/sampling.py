@@ -101,7 +101,7 @@ def _gumbel(words):
     Near 1 the inner logarithm is that of 1 - v: a series in v / (2 - v), at most a third.
     """
     low = words < 0x80000000
-    distance = tl.where(low, words, ~words).to(tl.float32) + 0.5
+    distance = tl.where(low, words, words ^ 0xFFFFFFFF).to(tl.float32) + 0.5
     v = distance * (1 / 2**32)  # from 0, or from 1
     z = v / (2 - v)
     z2 = z * z
