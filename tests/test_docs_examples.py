@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 USAGE = ROOT / "docs/reference/commands.md"
 """Made of the commands: what may follow them, not what does."""
 PAGES = sorted(
-    {ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")} - {USAGE}
+    {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")} - {USAGE}
 )
 EXAMPLES = [example for page in PAGES for example in examples(page, ROOT)]
 SHELLS = ("bash", "console", "sh", "shell")
@@ -33,6 +33,11 @@ NOT_RUN = {
     "PORT=9000": "the same",
     ".venv/bin/pip": "installs",
     "pip": "installs",
+    "pipx": "installs",
+    "uv": "installs",
+    "python3 -m venv": "the same; package/test_installed.py does, and runs what is installed",
+    "vivavoce/bin/pip": "the same",
+    "vivavoce/bin/vivavoce": "the same",
     ".venv/bin/python": "measures for minutes; test_benchmarks_*.py run it briefly",
     ".venv/bin/vivavoce pull": "downloads; api/test_first_download.py does, from a hub of its own",
     ".venv/bin/vivavoce doctor": "test_cli.py runs it",

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from benchmarks.page import capacity, plots
 from benchmarks.page.filled import filled
-from benchmarks.page.results import KINDS, newest, newest_file
+from benchmarks.page.results import newest, newest_file, taken
 from benchmarks.page.tables import all_tables
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -18,7 +18,7 @@ AGAIN = "run: python -m benchmarks.page"
 
 def test_the_tables_are_current() -> None:
     page = (DOCS / "performance.md").read_text()
-    assert page == filled(page, all_tables({kind: newest(kind) for kind in KINDS})), AGAIN
+    assert page == filled(page, all_tables(taken())), AGAIN
 
 
 def test_the_tables_of_capacity_are_current() -> None:
@@ -29,7 +29,7 @@ def test_the_tables_of_capacity_are_current() -> None:
 def test_a_place_that_is_missing_is_noticed() -> None:
     page = (DOCS / "performance.md").read_text().replace("<!-- cold -->", "")
     with pytest.raises(ValueError, match="0 places for the table cold"):
-        filled(page, all_tables({kind: newest(kind) for kind in KINDS}))
+        filled(page, all_tables(taken()))
 
 
 def test_the_plots_are_current() -> None:
@@ -40,7 +40,7 @@ def test_the_plots_are_current() -> None:
 
 
 def test_plots_are_drawn_of_whatever_was_taken(tmp_path: Path) -> None:
-    results = {kind: newest(kind) for kind in KINDS}
+    results = taken()
     for file in ("once", "again"):
         plots.draw(results, tmp_path / file)
     for name in plots.PLOTS:

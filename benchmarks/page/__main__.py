@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.page import capacity, plots
 from benchmarks.page.filled import filled
-from benchmarks.page.results import KINDS, newest, newest_file
+from benchmarks.page.results import newest_file, taken
 from benchmarks.page.tables import all_tables
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def main() -> None:
     """Run."""
-    results = {kind: newest(kind) for kind in KINDS}
+    results = taken()
     _fill(DOCS / "performance.md", all_tables(results))
     _fill(DOCS / "capacity.md", capacity.all_tables(newest_file("capacity")))
     plots.draw(results, DOCS / "plots")

@@ -9,6 +9,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "results"
 KINDS = ("online", "streams", "cold", "offline")
+ON_A_CARD = "gpu"
+"""Of it there may be no result: not every machine has a card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,13 @@ def newest_file(kind: str, folder: Path = FOLDER) -> Path:
     if not found:
         raise FileNotFoundError(f"There is no {kind}-*.json in {folder}: run that benchmark first.")
     return found[-1]
+
+
+def taken(folder: Path = FOLDER) -> dict[str, Result]:
+    """Return the newest result of every kind of which there is one; only a card's may be missing.
+
+    Raises:
+        FileNotFoundError: another one is.
+    """
+    kinds = (*KINDS, ON_A_CARD) if any(folder.glob(f"{ON_A_CARD}-*.json")) else KINDS
+    return {kind: newest(kind, folder) for kind in kinds}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.gpu.plan import PEER, WAYS
 from benchmarks.online.readme import table as online_table
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def all_tables(results: Mapping[str, Result]) -> dict[str, str]:
         "peers": peers(results["streams"]),
         "cold": cold(results["cold"]),
         "offline": offline(results["offline"]),
+        "gpu": gpu(results.get("gpu")),
     }
 
 
@@ -76,6 +78,22 @@ def runs(results: Mapping[str, Result]) -> str:
         load = machine["load_average"][0]
         rows.append((name, about["taken_at"][:10], commit, where, about["python"], f"{load:g}"))
     return markdown(("result", "taken", "commit", "machine", "Python", "load before"), rows)
+
+
+def gpu(result: Result | None) -> str:
+    """Return what a frame takes on a card, one row for each way to make it."""
+    ways, rows = (*WAYS, PEER), (1, 8, 16)
+    heads = ("", *(f"frame, {count} at once" for count in rows), "first audio", "memory")
+    if result is None:
+        return markdown(heads, [(way, *["not taken"] * (len(heads) - 1)) for way in ways])
+    lines = []
+    for way in ways:
+        frames = [f"{way}.b{count}.{'both' if way == PEER else 'frame'}" for count in rows]
+        first = f"{way}.first_audio8" if way == PEER else f"{way}.b1.first_audio"
+        cells = [_shown(result.value(name), "ms") for name in (*frames, first)]
+        cells.append(_shown(result.value(f"{way}.reserved_mib"), "MiB"))
+        lines.append((way, *(cell or "not taken" for cell in cells)))
+    return markdown(heads, lines) + f"\nOn {result.about['card']}, in {result.about['dtype']}.\n"
 
 
 def together(result: Result) -> str:

@@ -22,6 +22,7 @@ from vivavoce.service.plan import CacheRules
 from vivavoce.service.pronunciations import FILE_NAME, Pronunciations
 from vivavoce.service.record import Recorder
 from vivavoce.service.reference import ReferenceLimits, ReferenceReader
+from vivavoce.service.replicas import Replicas
 from vivavoce.service.room import Room
 from vivavoce.service.speech import SpeechService
 from vivavoce.service.synthesis import Studio
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from vivavoce.engine.base import Options
     from vivavoce.service.cache.entry import Tier
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.trace import Traces
     from vivavoce.settings import Settings
     from vivavoce.types import ModelInfo
@@ -76,6 +78,7 @@ def engine_options(settings: Settings, need: Need = Need.PRESET) -> Options:
         "frame_budget": settings.frame_budget,
         "runaway_guard": settings.runaway_guard,
         "warmup": settings.warmup,
+        "cuda_graphs": settings.cuda_graphs,
         "tf32": settings.tf32,
         "cudnn_benchmark": settings.cudnn_benchmark,
     }
@@ -103,18 +106,28 @@ def build_service(settings: Settings) -> SpeechService:
         start_s=settings.worker_start_timeout_s, stall_s=settings.worker_timeout_s
     )
     workers = Workers(engine, limits, standby=settings.standby)
-    room = Room(settings.max_loaded_models, settings.request_timeout_s)
+    devices = settings.devices if engine in ("qwen3", "fake") else ()
+    rooms = {
+        device: Room(settings.max_loaded_models, settings.request_timeout_s)
+        for device in devices or (settings.device,)
+    }
 
-    def model(need: Need) -> Model:
-        return Model(
-            describe(settings, need),
-            engine_options(settings, need),
-            workers,
-            room,
-            metrics,
-            idle_timeout_s=settings.idle_timeout_s,
-            fingerprint=_fingerprint(settings, need),
-        )
+    def model(need: Need) -> ServedModel:
+        info, fingerprint = describe(settings, need), _fingerprint(settings, need)
+        options = engine_options(settings, need)
+        each = [
+            Model(
+                info,
+                {**options, "device": device} if options else {},
+                workers,
+                room,
+                metrics,
+                idle_timeout_s=settings.idle_timeout_s,
+                fingerprint=fingerprint,
+            )
+            for device, room in rooms.items()
+        ]
+        return each[0] if len(each) == 1 else Replicas(each)
 
     default = model(Need.PRESET)
     clone = design = None
@@ -161,7 +174,8 @@ def _fingerprint(settings: Settings, need: Need) -> str:
     facts: dict[str, object] = {"engine": choose_engine(settings)}
     if "model" in options:
         name = str(options["model"])
-        facts |= {name: options[name] for name in ("model", "device", "dtype", "quantize", "tf32")}
+        names = ("model", "device", "dtype", "quantize", "tf32", "cuda_graphs")
+        facts |= {name: options[name] for name in names}
         folder = find(name)
         weights = folder / "model.safetensors" if folder else None
         if weights and weights.exists():  # a folder's weights may be replaced by others

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -115,6 +116,16 @@ class Settings(BaseSettings):
             description="Where Qwen3-TTS runs: auto, cpu, cuda or cuda:N.",
         ),
     ] = "auto"
+    devices: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            alias="DEVICES",
+            description="CUDA devices that each have a worker of every model, comma-separated, "
+            "such as cuda:0,cuda:1; a request goes to the one with least to do. Empty: DEVICE "
+            "alone.",
+        ),
+    ] = ()
     dtype: Annotated[
         Literal["auto", "fp32", "bf16"],
         Field(alias="DTYPE", description="Its numbers. auto: bf16 on CUDA, else fp32."),
@@ -193,6 +204,15 @@ class Settings(BaseSettings):
             "first listener does not wait for what is done once. Qwen3-TTS on CUDA only.",
         ),
     ] = True
+    cuda_graphs: Annotated[
+        bool,
+        Field(
+            alias="CUDA_GRAPHS",
+            description="Make each frame of Qwen3-TTS as one graph on a CUDA device, begun before "
+            "the last one is read. false: operation by operation, as on a CPU. Off until it has "
+            "been run on a card: try it with `make gpu-engine`.",
+        ),
+    ] = False
     tf32: Annotated[
         bool,
         Field(
@@ -516,11 +536,20 @@ class Settings(BaseSettings):
         # By the specification of these folders a relative path counts as none.
         return Path(os.path.expanduser(usual if os.path.isabs(usual) else shared)) / "vivavoce"
 
-    @field_validator("cors_origins", "allowed_hosts", mode="before")
+    @field_validator("cors_origins", "allowed_hosts", "devices", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("devices")
+    @classmethod
+    def _are_devices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"cuda:\d+", device) for device in value):
+            raise ValueError("Each is to be written cuda:N")
+        if len(set(value)) < len(value):
+            raise ValueError("One of them is named twice")
         return value
 
     @field_validator("api_keys", mode="before")

@@ -484,8 +484,15 @@ def test_a_stream_is_cut_and_events_say_why(babbling: Server) -> None:
         ):
             assert answer.status_code == 200
             answer.read()
-        told = client.post("/v1/audio/speech", json={"input": "Hello.", "stream_format": "sse"})
-    *deltas, last = events(told.content)
+        told = b""
+        wanted = {"input": "Hello.", "stream_format": "sse"}
+        with (
+            pytest.raises(httpx.RemoteProtocolError),
+            client.stream("POST", "/v1/audio/speech", json=wanted) as answer,
+        ):
+            for part in answer.iter_raw():
+                told += part
+    *deltas, last = events(told)
     assert deltas
     assert last["error"]["code"] == "generation_runaway"
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from conftest import Server
 
 ENTRYPOINT = str(Path(__file__).parent.parent.parent / "deploy/docker/entrypoint.sh")
+UNTOUCHED = ("env", "--default-signal=HUP")
+"""Under nohup a shell could not trap it."""
 NEEDED = ("sh", "id", "timeout", "setsid", "setpriv", "nproc", "env", "true")
 SMI = """#!/bin/sh
 echo "$*" >>"$CALLS"
@@ -80,7 +82,7 @@ class Machine:
         self, *command: str, before: tuple[str, ...] = (), **env: str
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*before, ENTRYPOINT, *command],
+            [*UNTOUCHED, *before, ENTRYPOINT, *command],
             env={**os.environ, **self.env, **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -235,7 +237,8 @@ def test_started_as_root_it_serves_as_another_or_not_at_all(machine: Machine, ri
     machine.gpus()
     machine.program(
         "vivavoce",
-        "#!/bin/sh\ntrap 'echo SIGTERM; kill $!; exit 3' TERM\nid -u; /bin/sleep 60 & wait\n",
+        "#!/bin/sh\ntrap 'echo SIGTERM; kill $!; exit 3' TERM\n"
+        "/bin/sleep 60 >/dev/null 2>&1 & id -u; wait\n",
     )
     limit = ("setpriv", f"--bounding-set=-all,{rights}", "--inh-caps=-all", "--")
     with machine.start("vivavoce", "serve", before=limit) as process:

@@ -12,7 +12,7 @@ import pytest
 from scripted import bad_weights, model_named, no_memory
 from virtual import in_virtual_time
 from vivavoce.errors import EngineUnavailable, SynthesisFailed, WorkerDied
-from vivavoce.service.model import OUT_OF_MEMORY, ModelState
+from vivavoce.service.model import OUT_OF_MEMORY, UNREADY_S, ModelState
 from vivavoce.service.room import Room
 
 if TYPE_CHECKING:
@@ -49,6 +49,26 @@ async def die(model: Model) -> None:
         async with model.use() as worker:
             asyncio.get_running_loop().call_later(1, worker.die)
             await worker.speak_s(2)
+
+
+def test_requests_are_welcome_again_some_time_after_a_failure(script: Script) -> None:
+    """Only a request has it try again: kept from all of them it would never come back."""
+
+    async def main() -> None:
+        model = model_named("m", Room(1))
+        assert not model.failed_lately
+        for _ in range(8):
+            await fail(script, model)
+            failed_at = time.monotonic()
+            await asyncio.sleep(UNREADY_S - 1)
+            assert model.failed_lately
+            await asyncio.sleep(1)
+            assert not model.failed_lately
+            assert time.monotonic() - failed_at == UNREADY_S
+        await model.load()
+        assert not model.failed_lately
+
+    in_virtual_time(main())
 
 
 def test_the_pauses_grow_and_are_told(script: Script) -> None:

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Response
 from vivavoce import __version__
 from vivavoce.api.speech import ERROR
 from vivavoce.service.metrics import CONTENT_TYPE
-from vivavoce.service.model import ModelState
 
 if TYPE_CHECKING:
-    from vivavoce.service.model import Model
     from vivavoce.service.models import Models
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.speech import SpeechService
     from vivavoce.types import LoadProgress
+    from vivavoce.worker.handle import WorkerHandle
 
 
 def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
@@ -26,7 +26,7 @@ def health_router(service: SpeechService, gpus: tuple[str, ...]) -> APIRouter:
 
     @router.get("/health", summary="Tell how the server is")
     async def health() -> dict[str, Any]:
-        loaded = [model for model in models.all if model.worker is not None]
+        loaded = [model for model in models.all if model.workers]
         audio, voices = studio.audio_cache, studio.voice_cache
         return {
             "status": "ok",
@@ -85,7 +85,7 @@ def _unready(service: SpeechService) -> str | None:
         return "The server is shutting down."
     if service.preloading is not None and not service.preloading.done():
         return f"Model {model.info.id} is being loaded."
-    if model.state is ModelState.FAILED and model.failure is not None:
+    if model.failed_lately and model.failure is not None:
         return model.failure.message
     return None
 
@@ -96,8 +96,8 @@ def _voice_names(models: Models) -> list[str]:
     return list(dict.fromkeys(name for v in voices for name in (v.id, *v.aliases)))
 
 
-def _gpu_bytes(model: Model) -> int:
-    return model.worker.gpu_bytes if model.worker else 0
+def _gpu_bytes(model: ServedModel) -> int:
+    return sum(worker.gpu_bytes for worker in model.workers)
 
 
 def _standby(service: SpeechService) -> dict[str, Any] | None:
@@ -115,22 +115,25 @@ def _progress(loading: LoadProgress | None) -> dict[str, Any] | None:
     }
 
 
-def _describe(model: Model) -> dict[str, Any]:
-    worker = model.worker
+def _describe(model: ServedModel) -> dict[str, Any]:
+    workers = [_describe_worker(worker) for worker in model.workers]
     return {
         "id": model.info.id,
         "engine": model.info.engine,
         "state": model.state,
         "failure": model.failure.message if model.failure else None,
         "loading": _progress(model.loading),
-        "worker": None
-        if worker is None
-        else {
-            "pid": worker.pid,
-            "active_requests": worker.active,
-            "engine_requests": worker.engine_active,
-            "memory_bytes": worker.memory_bytes,
-            "gpu_bytes": worker.gpu_bytes,
-            "load_s": round(worker.load_s, 3),
-        },
+        "worker": workers[0] if workers else None,
+        "workers": workers,
+    }
+
+
+def _describe_worker(worker: WorkerHandle) -> dict[str, Any]:
+    return {
+        "pid": worker.pid,
+        "active_requests": worker.active,
+        "engine_requests": worker.engine_active,
+        "memory_bytes": worker.memory_bytes,
+        "gpu_bytes": worker.gpu_bytes,
+        "load_s": round(worker.load_s, 3),
     }

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from vivavoce.api.speech import ERROR
 
 if TYPE_CHECKING:
-    from vivavoce.service.model import Model
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.speech import SpeechService
 
 
@@ -48,5 +48,5 @@ def operation_router(service: SpeechService) -> APIRouter:
     return router
 
 
-def _state(model: Model) -> dict[str, Any]:
+def _state(model: ServedModel) -> dict[str, Any]:
     return {"id": model.info.id, "object": "model", "state": model.state}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vivavoce.service.metrics import Metrics
-    from vivavoce.service.model import Model
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.speech import SpeechService
 
 
@@ -23,14 +23,14 @@ def watch(metrics: Metrics, service: SpeechService) -> None:
         _watch_model(metrics, model)
 
 
-def _watch_model(metrics: Metrics, model: Model) -> None:
+def _watch_model(metrics: Metrics, model: ServedModel) -> None:
     def worker_bytes() -> float:
-        return model.worker.memory_bytes if model.worker else 0
+        return sum(worker.memory_bytes for worker in model.workers)
 
     def gpu_bytes() -> float:
-        return model.worker.gpu_bytes if model.worker else 0
+        return sum(worker.gpu_bytes for worker in model.workers)
 
     name = model.info.id
-    metrics.model_loaded.labels(name).set_function(lambda: float(model.worker is not None))
+    metrics.model_loaded.labels(name).set_function(lambda: float(bool(model.workers)))
     metrics.worker_bytes.labels(name).set_function(worker_bytes)
     metrics.gpu_bytes.labels(name).set_function(gpu_bytes)

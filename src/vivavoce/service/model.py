@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("vivavoce.models")
 
 MAX_BACKOFF_S = 30.0
+UNREADY_S = 30.0
+"""So long after a load that failed requests had better go elsewhere. By then one may be tried."""
 OUT_OF_MEMORY = "out_of_memory"
 
 
@@ -62,6 +64,7 @@ class Model:
         self.info = info
         self.fingerprint = fingerprint
         self.failure: EngineUnavailable | None = None
+        self._failed_at = float("-inf")
         self.last_used_at = time.monotonic()
         self._options = options
         self._workers = workers
@@ -94,6 +97,15 @@ class Model:
         return ModelState.FAILED if self.failure else ModelState.ABSENT
 
     @property
+    def failed_lately(self) -> bool:
+        """Whether requests had better go elsewhere: its last load failed not long ago.
+
+        Only a request has it try again, so after a while they are welcome.
+        """
+        failed = self.state is ModelState.FAILED
+        return failed and time.monotonic() - self._failed_at < UNREADY_S
+
+    @property
     def loading(self) -> LoadProgress | None:
         """How far a load under way has come, if it tells."""
         return self._loading.loading if self._loading else None
@@ -102,6 +114,12 @@ class Model:
     def worker(self) -> WorkerHandle | None:
         """The worker, if one is alive."""
         return self._worker if self._worker is not None and self._worker.alive else None
+
+    @property
+    def workers(self) -> list[WorkerHandle]:
+        """The worker, if one is alive: see `service.served.ServedModel`."""
+        worker = self.worker
+        return [] if worker is None else [worker]
 
     @property
     def starting(self) -> bool:
@@ -267,6 +285,7 @@ class Model:
             self._rest()  # everybody who wanted it may have left meanwhile
             return
         self._failures.count()
+        self._failed_at = time.monotonic()
         log.error("model failed to load", model=self.info.id, reason=str(error))
 
     def _served(self, worker: WorkerHandle) -> None:

@@ -10,7 +10,7 @@ from vivavoce.errors import InvalidRequest, UnknownModel
 from vivavoce.types import Need
 
 if TYPE_CHECKING:
-    from vivavoce.service.model import Model
+    from vivavoce.service.served import ServedModel
 
 DEFAULT_MODEL_ALIASES = (
     *("tts-1", "tts-1-hd"),
@@ -25,7 +25,7 @@ class ModelName:
     """A name a client may use, and the model it means."""
 
     id: str
-    model: Model
+    model: ServedModel
 
     @property
     def is_alias(self) -> bool:
@@ -42,10 +42,10 @@ class Models:
 
     def __init__(
         self,
-        default: Model,
+        default: ServedModel,
         *,
-        clone: Model | None = None,
-        design: Model | None = None,
+        clone: ServedModel | None = None,
+        design: ServedModel | None = None,
         unknown_means_default: bool = False,
     ) -> None:
         self.default = default
@@ -57,11 +57,11 @@ class Models:
             self.names.setdefault(model.info.id, ModelName(model.info.id, model))
 
     @property
-    def all(self) -> tuple[Model, ...]:
+    def all(self) -> tuple[ServedModel, ...]:
         """Each model once, the default first."""
         return tuple({id(m): m for m in self._by_need.values() if m is not None}.values())
 
-    def find(self, name: str) -> Model:
+    def find(self, name: str) -> ServedModel:
         """Return the model of that exact name.
 
         Raises:
@@ -75,7 +75,7 @@ class Models:
             )
         return found.model
 
-    def choose(self, name: str | None, need: Need = Need.PRESET) -> Model:
+    def choose(self, name: str | None, need: Need = Need.PRESET) -> ServedModel:
         """Return the model for a request: none named is the default, an unknown one by setting.
 
         Raises:
@@ -94,7 +94,7 @@ class Models:
             param="model",
         )
 
-    def can(self, need: Need) -> Model | None:
+    def can(self, need: Need) -> ServedModel | None:
         """Return the model for a need, if there is one."""
         return self._by_need[need]
 
@@ -109,7 +109,7 @@ class Models:
     def _reason(self, need: Need) -> str:
         return f"Model {self.default.info.id} cannot {_VERBS[need]}. Qwen3-TTS can. {QWEN_REMEDY}"
 
-    def _named(self, name: str | None) -> Model:
+    def _named(self, name: str | None) -> ServedModel:
         if name is None or not name.strip():
             return self.default
         try:

@@ -21,10 +21,10 @@ from vivavoce.types import Need, SpeechRequest, Timestamps
 
 if TYPE_CHECKING:
     from vivavoce.audio.formats import AudioFormat
-    from vivavoce.service.model import Model
     from vivavoce.service.models import Models
     from vivavoce.service.order import SpeechOrder
     from vivavoce.service.saved_voice import SavedVoice
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.voices import Voices
     from vivavoce.text.pronounce import Rule
 
@@ -56,7 +56,7 @@ class Plan:
     """
 
     order: SpeechOrder
-    model: Model
+    model: ServedModel
     voice: str
     format: AudioFormat
     sample_rate_hz: int
@@ -172,7 +172,7 @@ def with_defaults(order: SpeechOrder, saved: SavedVoice) -> SpeechOrder:
     )
 
 
-def _ignored(order: SpeechOrder, model: Model, rules: CacheRules) -> tuple[str, ...]:
+def _ignored(order: SpeechOrder, model: ServedModel, rules: CacheRules) -> tuple[str, ...]:
     ignored = ignored_wishes(order, model.info)
     return (*ignored, "cache") if order.cache and not rules.enabled else ignored
 

@@ -10,10 +10,10 @@ from vivavoce.service.models import QWEN_REMEDY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vivavoce.service.model import Model
     from vivavoce.service.models import Models
     from vivavoce.service.order import SpeechOrder
     from vivavoce.service.saved_voice import SavedVoice
+    from vivavoce.service.served import ServedModel
     from vivavoce.service.voice_store import VoiceStore
     from vivavoce.types import ModelInfo, Voice
 
@@ -63,7 +63,7 @@ class Voices:
             mixed[voice.id] = mixed.get(voice.id, 0.0) + share / total
         return tuple(sorted(mixed.items()))
 
-    def usable(self, models: Models, saved: SavedVoice) -> Model | None:
+    def usable(self, models: Models, saved: SavedVoice) -> ServedModel | None:
         """Return the model that speaks in a saved voice; None if none here can."""
         model = models.can(saved.need)
         if model is not None and saved.blend is not None:

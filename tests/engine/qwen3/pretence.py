@@ -33,6 +33,7 @@ class Costs:
     row: float = 0.001
     prompt_row: float = 0.0002
     decode: float = 0.004
+    capture: float = 0.2
 
 
 class Clock:
@@ -57,9 +58,11 @@ class Pretended:
     pages: int
     words: int
     open: bool
+    most_frames: int
     read: int = 0
     frames: int = 0
     decoded: int = 0
+    on_their_way: int = 0
 
     @property
     def rows_left(self) -> int:
@@ -78,11 +81,27 @@ class FakePrompt:
     open: bool
 
 
+@dataclass
+class FakeFrames:
+    """See `batch.Frames`. They are made at some moment until they are read."""
+
+    several: list[Pretended]
+    codes: list[list[int]]
+
+    def read(self) -> list[list[int]]:
+        for one in self.several:
+            assert one.on_their_way
+            one.on_their_way -= 1
+        return self.codes
+
+
 class FakeBatch:
     """See `batch.Batch`. Every one of its rules is asserted."""
 
-    def __init__(self, clock: Clock, costs: Costs, rows: int, pages: int) -> None:
-        self.rows, self.pages = rows, pages
+    def __init__(self, clock: Clock, costs: Costs, rows: int, pages: int, ahead: int = 0) -> None:
+        self.rows, self.pages, self.ahead = rows, pages, ahead
+        self.wants_graphs = False
+        self.captured_at_s: list[float] = []
         self.here: list[Pretended] = []
         self.most_here = 0
         self.prefills: list[tuple[float, int]] = []
@@ -110,12 +129,18 @@ class FakeBatch:
         pages = pages_for(rows + frames)
         assert sum(one.pages for one in self.here) + pages <= self.pages
         known = len(self.spoken(prompt.text, open_ended=prompt.open))
-        one = Pretended(row, owner, segment, length, rows, pages, known, prompt.open)
+        one = Pretended(row, owner, segment, length, rows, pages, known, prompt.open, frames)
         self.here.append(one)
         self.most_here = max(self.most_here, len(self.here))
         return one
 
+    def capture(self) -> None:
+        self.captured_at_s.append(self._clock.now_s)
+        self.wants_graphs = False
+        self._clock.now_s += self._costs.capture
+
     def leave(self, one: Pretended) -> None:
+        assert not one.on_their_way
         self.here.remove(one)
 
     def extend(self, one: Pretended, ids: list[int], *, last: bool) -> None:
@@ -133,7 +158,7 @@ class FakeBatch:
         self.prefills.append((self._clock.now_s, rows))
         self._clock.now_s += self._costs.prompt_row * rows
 
-    def step(self, several: list[Pretended]) -> list[list[int]]:
+    def step(self, several: list[Pretended]) -> FakeFrames:
         assert several
         assert len(set(several)) == len(several)
         self._maybe_fail("step", len(several))
@@ -142,9 +167,12 @@ class FakeBatch:
         for one in several:
             assert one in self.here
             assert one.can_step
+            assert one.on_their_way <= self.ahead
+            assert one.frames < one.most_frames
             codes.append([EOS if one.frames == one.length else one.frames % 2048, *[0] * 15])
             one.frames += 1
-        return codes
+            one.on_their_way += 1
+        return FakeFrames(list(several), codes)
 
     def decode(self, several: list[Pretended], frames: list[list[list[int]]]) -> list[Samples]:
         assert len({len(each) for each in frames}) == 1
@@ -220,9 +248,11 @@ class Listener:
 class Stage:
     """A loop, its pretended model and all who listen, in virtual time."""
 
-    def __init__(self, *, rows: int = 8, pages: int = 200, costs: Costs | None = None) -> None:
+    def __init__(
+        self, *, rows: int = 8, pages: int = 200, costs: Costs | None = None, ahead: int = 0
+    ) -> None:
         self.clock = Clock()
-        self.batch = FakeBatch(self.clock, costs or Costs(), rows, pages)
+        self.batch = FakeBatch(self.clock, costs or Costs(), rows, pages, ahead)
         self.loop = Loop(self.batch, self._plan, EOS, self.clock)  # type: ignore[arg-type]
         self.listeners: list[Listener] = []
 

@@ -13,7 +13,10 @@ from vivavoce.engine.qwen3.engine import Qwen3Engine
 from vivavoce.engine.qwen3.model import Qwen3TTS
 from vivavoce.types import Samples, SamplingControls, Segment, SpeechRequest
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
 
 GREEDY = SamplingControls(temperature=0)
 

@@ -15,7 +15,7 @@ from ours import EOS, generate, model
 from pretence import Clock, Listener
 
 from speaking import speaking_checkpoint
-from vivavoce.engine.qwen3.batch import Batch
+from vivavoce.engine.qwen3.batch import Batch, Frames
 from vivavoce.engine.qwen3.engine import Qwen3Engine
 from vivavoce.engine.qwen3.generation import Controls, Sequence
 from vivavoce.engine.qwen3.live import LiveText
@@ -45,9 +45,9 @@ def spoken_live(
     made: list[list[int]] = []
     step = batch.step
 
-    def step_and_note(sequences: list[Sequence]) -> list[list[int]]:
-        made.extend(codes := step(sequences))
-        return codes
+    def step_and_note(sequences: list[Sequence]) -> Frames:
+        made.extend((frames := step(sequences)).read())
+        return frames
 
     batch.step = step_and_note  # type: ignore[assignment, method-assign]
     request = SpeechRequest((), "", 0, live=True)
@@ -78,7 +78,7 @@ def spoken_live(
     while loop.has_work:
         loop.once()
     assert listener.report is not None
-    assert not batch._generation._cache._pages[0]
+    assert not batch._generation.cache.pages_of(0)
     return [frame for frame in made if frame[0] != EOS]
 
 

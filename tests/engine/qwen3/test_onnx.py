@@ -143,7 +143,7 @@ def test_memory_of_sequences_that_left_goes_back() -> None:
     prompt = onnx.prompts.build(PromptText("Hello.", "english", "ryan"))
     joined = steps.join([prompt], [Controls()], 2000)
     steps.step(joined)
-    kept = weakref.ref(steps._cache.keys)
+    kept = weakref.ref(steps.cache.keys)
     steps.leave(joined[0])
     assert kept() is None
 

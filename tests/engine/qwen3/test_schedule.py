@@ -53,7 +53,7 @@ def _play(rng: random.Random) -> None:
         prompt_row=rng.choice((0.00002, 0.001)),
         decode=rng.choice((0.001, 0.02)),
     )
-    stage = Stage(rows=rng.randint(1, 8), pages=pages, costs=costs)
+    stage = Stage(rows=rng.randint(1, 8), pages=pages, costs=costs, ahead=rng.choice((0, 1)))
     troubled = rng.random() < 0.2
     if troubled:
         stage.batch.fails = lambda kind, many: rng.random() < 0.02

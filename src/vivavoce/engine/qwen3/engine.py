@@ -15,6 +15,7 @@ from vivavoce.engine.qwen3.budget import MAX_FRAMES, frame_budget
 from vivavoce.engine.qwen3.defaults import GenerationDefaults, read_defaults
 from vivavoce.engine.qwen3.device import place
 from vivavoce.engine.qwen3.generation import Controls
+from vivavoce.engine.qwen3.graphs import graphed
 from vivavoce.engine.qwen3.loop import Loop
 from vivavoce.engine.qwen3.model import Qwen3TTS
 from vivavoce.engine.qwen3.piece import Limits
@@ -29,6 +30,7 @@ from vivavoce.types import LoadProgress, Need, VoicePrompt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from vivavoce.engine.qwen3.graphs.graphed import GraphOptions
     from vivavoce.types import ModelInfo, Samples, SpeechRequest
 
 MAX_BATCH = 16
@@ -40,9 +42,9 @@ class Qwen3Engine(Engine):
     """One checkpoint. Usage: rows of the prompts in, frames of 80 ms out.
 
     Options: `model`, a hub id or folder; `need`, what it is to be for; `device`, `dtype`,
-    `quantize`, `offline`, `kv_cache_positions` as the settings; `frame_budget` and `runaway_guard`,
-    whether speech that does not end is given up; `warmup`, `tf32` and `cudnn_benchmark`, see
-    `warmup.py`.
+    `quantize`, `offline`, `kv_cache_positions`, `cuda_graphs` as the settings; `frame_budget` and
+    `runaway_guard`, whether speech that does not end is given up; `warmup`, `tf32` and
+    `cudnn_benchmark`, see `warmup.py`.
     """
 
     def __init__(
@@ -61,8 +63,8 @@ class Qwen3Engine(Engine):
         assert isinstance(wanted, int)
         pages = room.pages(model, MAX_BATCH, wanted=wanted)
         eos = model.config.talker.codec_eos_token_id
-        self._batch = Batch(model, MAX_BATCH, pages)
-        self._runner = Runner(Loop(self._batch, self._plan, eos))
+        self._batch = Batch(model, MAX_BATCH, pages, _graphs(model, pages, options))
+        self._runner = Runner(Loop(self._batch, self._plan, eos), self._batch.stream)
         # The same object for the same voice: what else is kept of it is found by that.
         self._reference = lru_cache(_VOICES)(self._make_reference)
         if model.codec_encoder is not None:
@@ -103,6 +105,8 @@ class Qwen3Engine(Engine):
                 LoadProgress("verifying", it.done_bytes, it.total_bytes)
             ),
         )
+        if placed.device.type == "cuda":  # or something of this thread's might go to another card
+            torch.cuda.set_device(placed.device)
         warmup.prepare(
             placed.device,
             tf32=bool(options.get("tf32", False)),
@@ -247,6 +251,12 @@ class Qwen3Engine(Engine):
             ),
             repetition_penalty=usual(wish.repetition_penalty, d.repetition_penalty),
         )
+
+
+def _graphs(model: Qwen3TTS, pages: int, options: Mapping[str, object]) -> GraphOptions | None:
+    if not options.get("cuda_graphs", False) or model.device.type != "cuda":
+        return None
+    return graphed.choose(model.device, model.talker.dtype, room.graph_bytes(model, pages))
 
 
 def _said(stream: QwenStream, segment: int) -> tuple[str, float, str | None, bool] | None:

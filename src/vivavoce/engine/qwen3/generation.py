@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from vivavoce.engine.qwen3.talker import Talker
 
 MIN_FRAMES = 2
-_CODES = 2048
+CODES = 2048
+"""Of each book. The first one's table has rows beyond them, of which only the end token is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +86,23 @@ class Generation:
     """
 
     def __init__(self, talker: Talker, pad_row: Tensor, rows: int, pages: int) -> None:
+        self.eos = talker.config.codec_eos_token_id
+        self.pad_row = pad_row
         self._talker = talker
-        self._pad_row = pad_row
+        self._no_text = torch.zeros_like(pad_row)
         self._device = pad_row.device
         c = talker.config
         self._forbidden = torch.zeros(c.vocab_size, dtype=torch.bool, device=self._device)
-        self._forbidden[_CODES:] = True
-        self._forbidden[c.codec_eos_token_id] = False
-        self._cache = talker.new_cache(rows, pages)
+        self._forbidden[CODES:] = True
+        self._forbidden[self.eos] = False
+        self.cache = talker.new_cache(rows, pages)
+        self.frame_cache = talker.code_predictor.new_cache(rows)
         self._prefixes = PrefixCache()
-        self._frame_cache = talker.code_predictor.new_cache(rows)
         self._free_rows = list(range(rows))  # the lowest first: those in use stay side by side
         # Of each row: its last frame's embedding (at first, its prompt's last row), and the first
-        # codes so far.
-        self._embedded = pad_row.new_zeros(rows, len(pad_row))
-        self._seen = torch.zeros(rows, c.vocab_size, dtype=torch.bool, device=self._device)
+        # codes so far. The last row is nobody's: `graphs/frame.py` has padding there.
+        self.embedded = pad_row.new_zeros(rows + 1, len(pad_row))
+        self.seen = torch.zeros(rows + 1, c.vocab_size, dtype=torch.bool, device=self._device)
         self._batch: _Batch | None = None
 
     @torch.inference_mode()
@@ -109,20 +112,20 @@ class Generation:
         Nothing is computed yet; how the prompt begins may be known from another.
         """
         row = self._free_rows[0]
-        self._embedded[row] = prompt.rows[-1]
-        self._seen[row] = False
-        self._cache.take(row, len(prompt.rows) + frames)
+        self.embedded[row] = prompt.rows[-1]
+        self.seen[row] = False
+        self.cache.take(row, len(prompt.rows) + frames)
         heappop(self._free_rows)
         one = Sequence(row, controls, prompt.rows, prompt.trailing, prompt.beginning, prompt.open)
         known = self._prefixes.get(prompt.beginning)
         if known is not None:
-            self._cache.write(row, known)
+            self.cache.write(row, known)
             one.read = len(known)
         return one
 
     def leave(self, sequence: Sequence) -> None:
         """Give its row and pages back."""
-        self._cache.give_back(sequence.row)
+        self.cache.give_back(sequence.row)
         heappush(self._free_rows, sequence.row)
         self._batch = None
 
@@ -142,7 +145,7 @@ class Generation:
         longest = max(counts)
         steps = torch.arange(longest, device=self._device)
         positions = torch.tensor(begins, device=self._device)[:, None] + steps
-        view = self._cache.view([one.row for one, _ in pieces], begins, counts)
+        view = self.cache.view([one.row for one, _ in pieces], begins, counts)
         self._talker(x, positions, max(begins) + longest, view)
         for one, count in pieces:
             one.read += count
@@ -152,7 +155,7 @@ class Generation:
         beginning = one.beginning
         if one.read >= beginning.rows and self._prefixes.wants(beginning):
             with suppress(MemoryError, torch.OutOfMemoryError):  # then the next one reads it again
-                self._prefixes.put(beginning, self._cache.read(one.row, beginning.rows))
+                self._prefixes.put(beginning, self.cache.read(one.row, beginning.rows))
 
     def join(
         self, prompts: Several[Prompt], controls: Several[Controls], frames: int
@@ -175,18 +178,18 @@ class Generation:
         frames = torch.tensor([one.frames for one in sequences], device=self._device)
         hidden = self._advance(sequences, batch)
         first = self._choose_first(batch, hidden, frames)
-        noise = gumbel(batch.seeds, frames, range(1, 16), _CODES) if batch.draws else None
+        noise = gumbel(batch.seeds, frames, range(1, 16), CODES) if batch.draws else None
 
         def choose(logits: Tensor, book: int) -> Tensor:
             gumbels = None if noise is None else noise[:, book - 1]
             return batch.predictor.choose(logits.float(), gumbels)
 
-        rest = talker.code_predictor(hidden, talker.embed_codec(first), choose, self._frame_cache)
+        rest = talker.code_predictor(hidden, talker.embed_codec(first), choose, self.frame_cache)
         codes = torch.cat((first[:, None], rest), dim=1)
         embedded = talker.embed_frames(codes)
         # Nothing below needs memory; what is above may be done again.
-        self._embedded[batch.rows] = embedded
-        self._seen[batch.rows, first] = True
+        self.embedded[batch.rows] = embedded
+        self.seen[batch.rows, first] = True
         for one in sequences:
             one.frames += 1
         return codes
@@ -200,22 +203,23 @@ class Generation:
     def _advance(self, sequences: Several[Sequence], batch: _Batch) -> Tensor:
         """Run the talker on the last frames and the next rows of text; return [B, hidden]."""
         begins = [one.position for one in sequences]
-        text = torch.stack([self._next_text(one) for one in sequences])
-        x = (self._embedded[batch.rows] + text)[:, None]
+        text = torch.stack([self.next_text(one) for one in sequences])
+        x = (self.embedded[batch.rows] + text)[:, None]
         positions = torch.tensor(begins, device=self._device)[:, None]
-        view = self._cache.view([one.row for one in sequences], begins, [1] * len(sequences))
+        view = self.cache.view([one.row for one in sequences], begins, [1] * len(sequences))
         hidden: Tensor = self._talker(x, positions, max(begins) + 1, view)
         return hidden[:, -1]
 
-    def _next_text(self, one: Sequence) -> Tensor:
+    def next_text(self, one: Sequence) -> Tensor:
+        """Return the row of text [hidden] that goes into a sequence's next frame."""
         if one.frames == 0:  # its input is of the prompt, and has text in it
-            return torch.zeros_like(self._pad_row)
-        return one.text[one.frames - 1] if one.frames <= len(one.text) else self._pad_row
+            return self._no_text
+        return one.text[one.frames - 1] if one.frames <= len(one.text) else self.pad_row
 
     def _choose_first(self, batch: _Batch, hidden: Tensor, frames: Tensor) -> Tensor:
         logits = self._talker.codec_head(hidden).float()
-        logits = penalize(logits, self._seen[batch.rows], batch.penalty)
-        eos = self._talker.config.codec_eos_token_id
+        logits = penalize(logits, self.seen[batch.rows], batch.penalty)
+        eos = self.eos
         logits[:, eos] = logits[:, eos].masked_fill(frames < MIN_FRAMES, float("-inf"))
         logits = logits.masked_fill(self._forbidden, float("-inf"))
         noise = gumbel(batch.seeds, frames, range(1), logits.shape[-1]) if batch.draws else None

@@ -34,15 +34,15 @@ class PagedCache:
     """A pool of pages, and who has which. [layers, pages, PAGE, kv_heads, D], keys and values.
 
     A row's pages lie anywhere: no row has to be moved when another one leaves or comes.
+    `nobodys` is the page that nobody has: what is padding goes there.
     """
 
     def __init__(
         self, rows: int, layers: int, pages: int, kv_heads: int, head_dim: int, like: Tensor
     ) -> None:
-        # The last page is nobody's: what is padding goes there.
         shape = (layers, pages + 1, PAGE, kv_heads, head_dim)
-        self._keys, self._values = zeros(shape, like), zeros(shape, like)
-        self._nobodys = pages
+        self.keys, self.values = zeros(shape, like), zeros(shape, like)
+        self.rows, self.nobodys = rows, pages
         self._free = list(range(pages))[::-1]
         self._pages: list[list[int]] = [[] for _ in range(rows)]
 
@@ -58,19 +58,23 @@ class PagedCache:
         self._free += reversed(self._pages[row])
         self._pages[row] = []
 
+    def pages_of(self, row: int) -> list[int]:
+        """Return a row's pages, in order."""
+        return self._pages[row]
+
     def read(self, row: int, count: int) -> KeysValues:
         """Return a copy of a row's first so many positions."""
         pages, offsets = self._places(row, count)
-        return KeysValues(self._keys[:, pages, offsets], self._values[:, pages, offsets])
+        return KeysValues(self.keys[:, pages, offsets], self.values[:, pages, offsets])
 
     def write(self, row: int, kept: KeysValues) -> None:
         """Give a row, which has room for them, its first positions."""
         pages, offsets = self._places(row, len(kept))
-        self._keys[:, pages, offsets] = kept.keys
-        self._values[:, pages, offsets] = kept.values
+        self.keys[:, pages, offsets] = kept.keys
+        self.values[:, pages, offsets] = kept.values
 
     def _places(self, row: int, count: int) -> tuple[Tensor, Tensor]:
-        device, own = self._keys.device, self._pages[row]
+        device, own = self.keys.device, self._pages[row]
         pages = torch.tensor([own[place // PAGE] for place in range(count)], device=device)
         return pages, torch.arange(count, device=device) % PAGE
 
@@ -79,20 +83,20 @@ class PagedCache:
 
         Where a row has fewer than others, what it is given beyond them is padding.
         """
-        device, length = self._keys.device, max(counts)
+        device, length = self.keys.device, max(counts)
         span = max(begins) + length
         table, pages, offsets = [], [], []
         for row, begin, count in zip(rows, begins, counts, strict=True):
             own = self._pages[row]
             places = range(begin, begin + count)
             padding = length - count
-            pages.append([own[place // PAGE] for place in places] + [self._nobodys] * padding)
+            pages.append([own[place // PAGE] for place in places] + [self.nobodys] * padding)
             offsets.append([place % PAGE for place in places] + [0] * padding)
             seen = own[: pages_for(span)]
-            table.append(seen + [self._nobodys] * (pages_for(span) - len(seen)))
+            table.append(seen + [self.nobodys] * (pages_for(span) - len(seen)))
         return PagedView(
-            self._keys,
-            self._values,
+            self.keys,
+            self.values,
             torch.tensor(table, device=device),
             torch.tensor(pages, device=device),
             torch.tensor(offsets, device=device),

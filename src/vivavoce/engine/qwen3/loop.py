@@ -1,5 +1,8 @@
 """One round of work after the other: who comes in, prompts, a frame for many, sound for those due.
 
+Where the batch can, a frame is begun before the last one is read, so that the device never waits.
+What it makes for somebody who had ended by then is dropped, and nobody leaves before it is made.
+
     add → waiting → seated: prompt read → a frame at a time, beside the others → over
              ↑                                                                    │
              └───────────── the request's next segment, or a retry ───────────────┘
@@ -26,11 +29,14 @@ from vivavoce.errors import OutOfMemory, SynthesisFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vivavoce.engine.qwen3.batch import Batch
+    from vivavoce.engine.qwen3.batch import Batch, Frames
     from vivavoce.engine.qwen3.turn import Plan, Turn
     from vivavoce.types import Samples
 
 T = TypeVar("T")
+
+CAPTURE_S = 0.3
+"""What every listener must have in hand while a graph is captured."""
 
 SHORTAGES = 5
 """How often in a row memory may fall short without a frame in between.
@@ -52,6 +58,7 @@ class Loop:
         self._schedule: Schedule[Turn] = Schedule(batch.rows, batch.pages)
         self._arrived: deque[Turn] = deque()
         self._waiting: list[Turn] = []
+        self._begun: deque[tuple[list[Turn], Frames]] = deque()
         self._full = False
         """Nobody else comes in before something changes: a frame, somebody who leaves."""
         self._short = False
@@ -67,13 +74,14 @@ class Loop:
         """Whether `once` would do something."""
         if any(turn.stream.cancelled.is_set() for turn in self.turns):
             return True
-        if self._arrived:
+        if self._arrived or self._begun:
             return True
         if not self._full and any(turn.can_begin for turn in self._waiting):
             return True
-        return any(
-            turn.rows_left or turn.can_step or turn.has_news for turn in self._schedule.seated
-        )
+        seated = self._schedule.seated
+        if not seated and self._batch.wants_graphs:
+            return True
+        return any(turn.rows_left or turn.can_step or turn.has_news for turn in seated)
 
     def note(self, error: Exception) -> None:
         """Take into account that other work of the owning thread failed."""
@@ -109,12 +117,16 @@ class Loop:
         self._short = False
         if self._shortages == SHORTAGES:
             raise EngineBroken(f"memory fell short {SHORTAGES} times in a row")
+        if self._batch.wants_graphs and self._schedule.can_pause(self._clock(), CAPTURE_S):
+            self._batch.capture()
 
     def _drop_cancelled(self) -> None:
         self._waiting = [turn for turn in self._waiting if not turn.stream.cancelled.is_set()]
         for turn in list(self._schedule.seated):
             if turn.stream.cancelled.is_set():
-                self._leave(turn)
+                turn.failed = True  # whatever comes of it is for nobody
+                if not turn.frames_begun:
+                    self._leave(turn)
 
     def _hear_news(self) -> None:
         """Take what came of texts that are still being written."""
@@ -167,22 +179,29 @@ class Loop:
         pieces = self._schedule.prefill(began_s)
         if not pieces:
             return
-        read = len(pieces) > 1 and self._side_by_side(partial(self._read, pieces))
+        read = len(pieces) > 1 and self._side_by_side(partial(self._read_prompts, pieces))
         if not read:
             for piece in pieces:
-                self._try(piece[0], partial(self._read, [piece]))
+                self._try(piece[0], partial(self._read_prompts, [piece]))
         took_s = self._clock() - began_s
         self._schedule.took_prefill(sum(rows for _, rows in pieces), took_s)
 
-    def _read(self, pieces: list[tuple[Turn, int]]) -> bool:
+    def _read_prompts(self, pieces: list[tuple[Turn, int]]) -> bool:
         self._batch.prefill([(turn.sequence, rows) for turn, rows in pieces])
         return True
 
     def _frame(self) -> int:
-        """Make a frame for those whose turn it is; return for how many it was made."""
+        """Begin a frame for those whose turn it is, and read one; return for how many it was."""
+        began = self._begin_frame()
+        made = 0
+        while self._begun and (len(self._begun) > self._batch.ahead or not began):
+            made += self._read_frame(*self._begun.popleft())
+        return made
+
+    def _begin_frame(self) -> bool:
         turns = self._schedule.frame(self._clock())
         if not turns:
-            return 0
+            return False
         turns.sort(key=lambda turn: turn.row)
         try:
             frames = faults.attempt_twice(
@@ -193,13 +212,20 @@ class Loop:
         except OutOfMemory as exc:
             newest = list(self._schedule.seated)[-1]  # in whom the least work is lost
             self._fail(newest, exc)
-            return 0
+            return False
         except Exception as exc:
             for turn in turns:
                 self._fail(turn, exc)
-            return 0
-        for turn, frame in zip(turns, frames, strict=True):
-            turn.piece.hear(frame)
+            return False
+        for turn in turns:
+            turn.frames_begun += 1
+        self._begun.append((turns, frames))
+        return True
+
+    def _read_frame(self, turns: list[Turn], frames: Frames) -> int:
+        """Take a frame that was begun; return for how many it was."""
+        for turn, frame in zip(turns, faults.attempt(frames.read), strict=True):
+            turn.hear_frame(frame)
         return len(turns)
 
     def _sound(self) -> None:
@@ -234,6 +260,8 @@ class Loop:
     def _part(self) -> None:
         """Let those go whose piece is over; a request that has more to say waits again."""
         for turn in [turn for turn in self._schedule.seated if turn.is_over]:
+            if turn.frames_begun:
+                continue
             goes_on = not turn.failed and turn.end_piece(self._clock())
             self._leave(turn)
             if goes_on:

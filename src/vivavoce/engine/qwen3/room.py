@@ -1,4 +1,4 @@
-"""How much memory keys and values may take: decided once, when a model is loaded."""
+"""How much memory keys and values may take, and graphs: decided once, when a model is loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vivavoce.engine.qwen3.pages import pages_for
+from vivavoce.engine.qwen3.pages import PAGE, pages_for
 from vivavoce.errors import OutOfMemory
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ As a rule it becomes a third of that.
 """
 LEAST_POSITIONS = 2560
 """So that the longest piece of text can be spoken: 2,048 frames and its prompt."""
+
+_GRAPHS_SHARE = 0.1
+_MOST_GRAPHS_BYTES = 2**30
+"""Of what is left after keys and values, and at most so much, for the graphs of frames; as much for
+those of sound. What they need grows with the largest of them, not with their number.
+"""
 
 _MEMINFO = Path("/proc/meminfo")
 _SHARE = 0.5
@@ -42,6 +48,12 @@ def pages(model: Qwen3TTS, rows: int, *, wanted: int) -> int:
             "not free. Unload other models or end other programs, or choose a smaller model."
         )
     return pages_for(positions)
+
+
+def graph_bytes(model: Qwen3TTS, pages: int) -> int:
+    """Return how much the graphs of a kind may take beside so many pages, not yet taken."""
+    left = _free_bytes(model.device) - pages * PAGE * position_bytes(model)
+    return max(0, min(int(left * _GRAPHS_SHARE), _MOST_GRAPHS_BYTES))
 
 
 def position_bytes(model: Qwen3TTS) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vivavoce.engine.base import EngineBroken
@@ -18,6 +19,7 @@ from vivavoce.types import SpeechReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from vivavoce.engine.qwen3.loop import Loop
     from vivavoce.engine.qwen3.stream import QwenStream
@@ -26,10 +28,14 @@ T = TypeVar("T")
 
 
 class Runner:
-    """Runs a loop in a thread of its own. All methods may be called from any thread."""
+    """Runs a loop in a thread of its own. All methods may be called from any thread.
 
-    def __init__(self, loop: Loop) -> None:
+    All that the thread does it does in the `context`, a stream of a device.
+    """
+
+    def __init__(self, loop: Loop, context: AbstractContextManager[object] | None = None) -> None:
         self.steps = 0
+        self._context = context or nullcontext()
         self._loop = loop
         self._calls: list[tuple[Callable[[], Any], Future[Any]]] = []
         self._closing = False
@@ -91,7 +97,8 @@ class Runner:
 
     def _run(self) -> None:
         try:
-            self._work()
+            with self._context:
+                self._work()
         except EngineBroken as exc:
             self._leave(exc)
         except Exception as exc:  # whatever was being made, nobody could tell its state

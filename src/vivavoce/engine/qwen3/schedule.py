@@ -86,6 +86,14 @@ class Schedule(Generic[S]):
         lead_s = self._smallest_lead_s(now_s)
         return lead_s is not None and lead_s < self.reserve_s
 
+    def can_pause(self, now_s: float, pause_s: float) -> bool:
+        """Tell whether nobody would notice if nothing were done for so long."""
+        least_s = pause_s + self.reserve_s
+        return all(
+            one.playback.whole or (one.playback.plays and one.playback.lead_s(now_s) > least_s)
+            for one in self.seated
+        )
+
     def may_seat(self, playback: Playback, now_s: float) -> bool:
         """Tell whether somebody may come in, if the pages suffice.
 

@@ -45,12 +45,15 @@ Plan = Callable[["QwenStream", int, int, int], Task | None]
 
 
 class Turn:
-    """One request. `task`, `prompt`, `piece` and `sequence` are those of the present segment."""
+    """One request. `task`, `prompt`, `piece` and `sequence` are those of the present segment.
+
+    `frames_begun`: how many of its frames are on their way.
+    """
 
     def __init__(self, stream: QwenStream, now_s: float) -> None:
         self.stream = stream
         self.playback = Playback(now_s, whole=stream.request.whole)
-        self.segment = self.attempt = self.frames = 0
+        self.segment = self.attempt = self.frames = self.frames_begun = 0
         self.failed = False
         self.seated_at_s = 0.0
         self._task: Task | None = None
@@ -141,7 +144,19 @@ class Turn:
     def can_step(self) -> bool:
         """See `schedule.Seated`."""
         going_on = not self.failed and self.piece.ending is None
-        return going_on and self.sequence.can_step
+        return going_on and self.sequence.can_step and not self._is_last_begun
+
+    @property
+    def _is_last_begun(self) -> bool:
+        """Whether the last frame that there can be is on its way."""
+        begun = self.frames_begun
+        return bool(begun) and len(self.piece.frames) + begun >= self.piece.most_frames
+
+    def hear_frame(self, codes: list[int]) -> None:
+        """Take the oldest frame on its way; one after the end is none."""
+        self.frames_begun -= 1
+        if not self.failed and self.piece.ending is None:
+            self.piece.hear(codes)
 
     def note_starved(self) -> None:
         """Do not count it as a gap of ours if sound runs out for want of text."""

@@ -43,11 +43,13 @@ def pays(device: torch.device) -> bool:
 
 
 def warm_up(batch: Batch) -> None:
-    """Speak for nobody: short and long texts, alone and together, chunks of every size.
+    """Capture the first graphs. Speak for nobody: short and long texts, alone and together, chunks
+    of every size.
 
     Changes nothing that is heard later. By the thread that is to speak: libraries keep things for
     each.
     """
+    batch.capture_first()
     together = []
     for words in _TEXTS:
         text = PromptText(words)
@@ -55,7 +57,7 @@ def warm_up(batch: Batch) -> None:
         together.append(batch.enter(prompt, text, Controls(), _FRAMES))
         batch.prefill([(together[-1], together[-1].rows_left)])
         for _ in range(_FRAMES // len(_TEXTS)):
-            batch.step(together)
+            batch.step(together).read()
     for frames in CHUNK_FRAMES:
         batch.decode(together[:1], [[[0] * 16] * frames])
     for one in together:

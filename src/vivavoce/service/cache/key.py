@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from vivavoce import __version__
 
 if TYPE_CHECKING:
-    from vivavoce.service.model import Model
     from vivavoce.service.order import SpeechOrder
+    from vivavoce.service.served import ServedModel
     from vivavoce.types import SpeechRequest
 
 
 def audio_key(
     order: SpeechOrder,
-    model: Model,
+    model: ServedModel,
     request: SpeechRequest,
     lead_s: float,
     rate_hz: int,

@@ -17,9 +17,15 @@ class CodecArena:
     """The states of so many streams, addressed by row."""
 
     def __init__(self, decoder: CodecDecoder, rows: int) -> None:
+        self.rows = rows
         self._decoder = decoder
         self._states = decoder.start(rows)
         self._frames = [0] * rows
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self._states.frames.device
 
     @torch.inference_mode()
     def begin(self, row: int, before: CodecState) -> None:
@@ -43,9 +49,36 @@ class CodecArena:
         )
         samples, after = self._decoder(codes, before)
         self._write(index, after)
-        for row in rows:
-            self._frames[row] += codes.shape[-1]
+        self.note(rows, codes.shape[-1])
         return samples
+
+    @torch.inference_mode()
+    def decode_at(self, rows: Tensor, codes: Tensor) -> Tensor:
+        """Do the same for streams whose rows [B] only the device knows; see `note`.
+
+        Reads nothing back, so that it can be captured in a graph. One row may be there more than
+        once if what becomes of it does not matter.
+        """
+        states = self._states
+        before = CodecState(
+            states.frames.index_select(0, rows),
+            states.keys.index_select(1, rows),
+            states.values.index_select(1, rows),
+            [conv.index_select(0, rows) for conv in states.convs],
+            self._decoder.config.sliding_window,  # as if all had come so far: the rest is masked
+        )
+        samples, after = self._decoder(codes, before)
+        states.frames.index_copy_(0, rows, after.frames)
+        states.keys.index_copy_(1, rows, after.keys)
+        states.values.index_copy_(1, rows, after.values)
+        for conv, new in zip(states.convs, after.convs, strict=True):
+            conv.index_copy_(0, rows, new)
+        return samples
+
+    def note(self, rows: Sequence[int], frames: int) -> None:
+        """Note that some streams have gone on by so many frames."""
+        for row in rows:
+            self._frames[row] += frames
 
     def _write(self, rows: slice | list[int], state: CodecState) -> None:
         states = self._states
