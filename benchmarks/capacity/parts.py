@@ -115,8 +115,8 @@ def _take(batch: Batch, text: PromptText, counts: list[int], repeats: int) -> Ti
     for count in counts:
         here = [enter(number) for number in range(count)]
         batch.prefill([(one, one.rows_left) for one in here])
-        codes = batch.step(here)
-        took = [_timed(partial(batch.step, here))[0] for _ in range(repeats)]
+        codes = batch.step(here).read()
+        took = [_timed(lambda here=here: batch.step(here).read())[0] for _ in range(repeats)]
         steps.append((count, statistics.median(took)))
         for frames in CHUNK_FRAMES:
             piece = [[each] * frames for each in codes]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vivavoce.engine.qwen3.batch import Made
 from vivavoce.engine.qwen3.catalog import SAMPLE_RATE_HZ
 from vivavoce.engine.qwen3.generation import Controls
 from vivavoce.engine.qwen3.loop import Loop
@@ -91,6 +92,9 @@ class _Prompt:
 class _Model:
     """See `batch.Batch`."""
 
+    ahead = 0
+    wants_graphs = False
+
     def __init__(self, replica: Replica, times: Times, seats: int) -> None:
         self.rows = seats
         self.pages = pages_for(_ROOM) * seats
@@ -115,9 +119,9 @@ class _Model:
         for one, rows in pieces:
             one.rows_left -= rows
 
-    def step(self, several: list[_Sequence]) -> list[list[int]]:
+    def step(self, several: list[_Sequence]) -> Made:
         self._take(self._times.step(len(several)))
-        return [[0] for _ in several]
+        return Made([[0] for _ in several])
 
     def decode(self, several: list[_Sequence], frames: list[list[list[int]]]) -> list[Samples]:
         count = len(frames[0])
