@@ -40,12 +40,16 @@ LARGEST_MISS = 0.15
 """So far what was foretold may be from what was measured, for a word about anything else."""
 
 
-_STREAMS = Plan(rates=(1, 2, 3), arrivals_s=20.0, fewest=40)
+_STREAMS = Plan(rates=(0.5, 1, 2), arrivals_s=20.0, fewest=20)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How much is measured and asked. `rates`: requests a second, each foretold and measured."""
+    """How much is measured and asked. The rates of `streams` are foretold and measured.
+
+    Each is measured `tries` times, of which the quickest counts: what else the machine has to do is
+    no subject of the simulation.
+    """
 
     counts: tuple[int, ...] = (1, 2, 4, 8, 16)
     repeats: int = 30
@@ -53,6 +57,7 @@ class Scope:
     rounds: int = 5
     at_once: int = 4
     streams: Plan = _STREAMS
+    tries: int = 3
     crowds: tuple[int, ...] = (1, 4, 10, 100, 1000)
     most_replicas: int = 4000
 
@@ -64,6 +69,7 @@ QUICK = Scope(
     rounds=1,
     at_once=2,
     streams=Plan(frames=20, rates=(2,), arrivals_s=1.0, fewest=4, arrival_frames=10),
+    tries=1,
     crowds=(1, 2),
     most_replicas=2,
 )
@@ -110,10 +116,10 @@ def measure(
             step()
             heard = {}
             for rate in plan.rates:
-                heard[rate] = asyncio.run(arrivals.come(target, plan, rate))
+                tries = [asyncio.run(arrivals.come(target, plan, rate)) for _ in range(scope.tries)]
+                heard[rate] = min(tries, key=_first_s)
                 step()
-    usual = sorted(rounds, key=_total_s)[len(rounds) // 2]
-    return check.adjusted(times, alone, usual, plan.frames), heard
+    return check.adjusted(times, alone, min(rounds, key=_total_s), plan.frames), heard
 
 
 def compared(
@@ -180,6 +186,10 @@ async def _known(target: Target, scope: Scope) -> tuple[list[Heard], list[list[H
 
 def _total_s(heard: list[Heard]) -> float:
     return statistics.median(one.total_s for one in heard)
+
+
+def _first_s(heard: list[Heard]) -> float:
+    return statistics.median(one.first_audio_s for one in heard)
 
 
 def _tiny(folder: Path) -> Path:
