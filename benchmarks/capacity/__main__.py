@@ -26,7 +26,6 @@ from benchmarks.online.machine import facts
 from benchmarks.online.progress import Progress
 from benchmarks.streams import arrivals
 from benchmarks.streams.__main__ import SETTINGS
-from benchmarks.streams.listener import client, listen
 from benchmarks.streams.plan import Plan
 from benchmarks.streams.target import TEXT, Target
 
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 
 _RESULTS = Path(__file__).parents[1] / "results"
 _PAUSE_S = 0.2
+_APART = 0.3
+"""Of an answer's length: by then a server that is to serve several has made it."""
 LARGEST_MISS = 0.15
 """So far what was foretold may be from what was measured, for a word about anything else."""
 
@@ -165,23 +166,18 @@ def ask(kinds: dict[str, Times], scope: Scope, progress: Progress) -> list[dict[
 async def _known(target: Target, scope: Scope) -> tuple[list[Heard], list[list[Heard]]]:
     """Return those who asked one after the other, and rounds of those who asked at once.
 
-    Each has a connection of its own, and asks a server that had nothing to do for a moment.
+    All by the same client as those who are foretold, of a server that had nothing to do.
     """
     plan = scope.streams
-
-    async def one(seed: int) -> Heard:
-        async with client(target, plan.answer_limit_s) as http:
-            return await listen(http, target, seed=seed, frames=plan.frames)
-
-    alone, rounds = [], []
-    for seed in range(scope.alone + 1):
-        await asyncio.sleep(_PAUSE_S)
-        alone.append(await one(seed))
-    for number in range(1, scope.rounds + 1):
-        await asyncio.sleep(_PAUSE_S)
-        seeds = range(1000 * number, 1000 * number + scope.at_once)
-        rounds.append(list(await asyncio.gather(*map(one, seeds))))
-    return alone[1:], rounds  # the first has loaded the model
+    (first,) = await arrivals.come_at(target, plan, [0.0], plan.frames)  # has the model loaded
+    apart_s = _APART * first.audio_s
+    moments = [apart_s * number for number in range(scope.alone)]
+    alone = await arrivals.come_at(target, plan, moments, plan.frames)
+    rounds = []
+    for _ in range(scope.rounds):
+        at_once = [_PAUSE_S] * scope.at_once
+        rounds.append(await arrivals.come_at(target, plan, at_once, plan.frames))
+    return alone, rounds
 
 
 def _total_s(heard: list[Heard]) -> float:

@@ -54,21 +54,21 @@ def measure(target: Target, plan: Plan, progress: Progress, figures: Figures) ->
 
 async def come(target: Target, plan: Plan, rate: float) -> list[Heard]:
     """Return what those heard who came at a rate."""
+    moments = moments_s(plan.arrivals(rate), rate, plan.seed)
+    return await come_at(target, plan, moments, plan.arrival_frames)
+
+
+async def come_at(target: Target, plan: Plan, moments: Sequence[float], frames: int) -> list[Heard]:
+    """Return what those heard who came at these moments, in seconds from now."""
     async with client(target, plan.answer_limit_s) as http:
         began_s = time.perf_counter()
 
         async def one(index: int, at_s: float) -> Heard:
             due_s = began_s + at_s
             await asyncio.sleep(due_s - time.perf_counter())
-            return await listen(
-                http,
-                target,
-                seed=1000 * plan.seed + index,
-                frames=plan.arrival_frames,
-                due_s=due_s,
-            )
+            seed = 1000 * plan.seed + index
+            return await listen(http, target, seed=seed, frames=frames, due_s=due_s)
 
-        moments = moments_s(plan.arrivals(rate), rate, plan.seed)
         return await asyncio.gather(*(one(index, at_s) for index, at_s in enumerate(moments)))
 
 
