@@ -94,7 +94,7 @@ def test_factor_and_door_are_found_again() -> None:
         told = check.foretold(true, moments_s, frames)
         return [Heard(one.asked_at_s, tuple(one.chunks)) for one in told]
 
-    found = check.adjusted(QUICK, heard([0.0]), heard([0.0] * 4), frames)
+    found = check.adjusted(QUICK, heard([0.0]), [heard([0.0] * 4)], frames)
     assert found.factor == pytest.approx(1.3, rel=0.01)
     assert found.door_s == pytest.approx(0.006, abs=0.0005)
 

@@ -28,6 +28,7 @@ from benchmarks.streams import arrivals
 from benchmarks.streams.__main__ import SETTINGS
 from benchmarks.streams.plan import Plan
 from benchmarks.streams.target import TEXT, Target
+from vivavoce.engine.qwen3.pace import FRAME_S
 
 if TYPE_CHECKING:
     from benchmarks.capacity.times import Times
@@ -48,14 +49,14 @@ _STREAMS = Plan(rates=(0.5, 1, 2), arrivals_s=20.0, fewest=20)
 class Scope:
     """How much is measured and asked. The rates of `streams` are foretold and measured.
 
-    Each is measured `tries` times, of which the quickest counts: what else the machine has to do is
-    no subject of the simulation.
+    All is measured `tries` times, in turn, so that nothing is known from quieter minutes than those
+    that are foretold. In each, so many ask `alone`, and in so many `rounds` several at once.
     """
 
     counts: tuple[int, ...] = (1, 2, 4, 8, 16)
     repeats: int = 30
-    alone: int = 12
-    rounds: int = 5
+    alone: int = 5
+    rounds: int = 2
     at_once: int = 4
     streams: Plan = _STREAMS
     tries: int = 3
@@ -104,34 +105,38 @@ def main() -> None:
 
 def measure(
     model: Path, scope: Scope, progress: Progress
-) -> tuple[Times, dict[float, list[Heard]]]:
+) -> tuple[Times, dict[float, list[list[Heard]]]]:
     """Return the times of a checkpoint as they are in a server, and what it did at each rate."""
     with progress.stage("what each operation takes", 1) as step:
         times = parts.measure(model, text=TEXT, counts=scope.counts, repeats=scope.repeats)
         step()
     plan = scope.streams
+    alone: list[Heard] = []
+    rounds: list[list[Heard]] = []
+    heard: dict[float, list[list[Heard]]] = {rate: [] for rate in plan.rates}
     with server.vivavoce("qwen3", MODEL_ID=str(model), **SETTINGS, **parts.ONE_THREAD) as served:
         target = Target(served.url, ours=True)
-        with progress.stage("a server's listeners", 1 + len(plan.rates)) as step:
-            alone, rounds = asyncio.run(_known(target, scope))
-            step()
-            heard = {}
-            for rate in plan.rates:
-                tries = [asyncio.run(arrivals.come(target, plan, rate)) for _ in range(scope.tries)]
-                heard[rate] = min(tries, key=_first_s)
+        asyncio.run(arrivals.come_at(target, plan, [0.0], plan.frames))  # has the model loaded
+        with progress.stage("a server's listeners", scope.tries * (1 + len(plan.rates))) as step:
+            for _ in range(scope.tries):
+                asyncio.run(_known(target, scope, alone, rounds))
                 step()
-    return check.adjusted(times, alone, min(rounds, key=_total_s), plan.frames), heard
+                for rate in plan.rates:
+                    heard[rate].append(asyncio.run(arrivals.come(target, plan, rate)))
+                    step()
+    return check.adjusted(times, alone, rounds, plan.frames), heard
 
 
 def compared(
-    times: Times, measured: dict[float, list[Heard]], scope: Scope
+    times: Times, measured: dict[float, list[list[Heard]]], scope: Scope
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return, for each rate and figure, what was foretold, what was measured, and the ratio."""
     plan, found = scope.streams, {}
-    for rate, heard in measured.items():
-        moments_s = arrivals.moments_s(len(heard), rate, plan.seed)
+    for rate, tries in measured.items():
+        moments_s = arrivals.moments_s(len(tries[0]), rate, plan.seed)
         told = check.figures_of(check.foretold(times, moments_s, plan.arrival_frames))
-        real = check.figures_of(heard)
+        each = [check.figures_of(heard) for heard in tries]
+        real = {name: statistics.median(one[name] for one in each) for name in told}
         found[f"{rate:g}"] = {
             name: {"foretold": told[name], "measured": real[name], "ratio": told[name] / real[name]}
             for name in real
@@ -163,29 +168,20 @@ def ask(kinds: dict[str, Times], scope: Scope, progress: Progress) -> list[dict[
     return rows
 
 
-async def _known(target: Target, scope: Scope) -> tuple[list[Heard], list[list[Heard]]]:
-    """Return those who asked one after the other, and rounds of those who asked at once.
+async def _known(
+    target: Target, scope: Scope, alone: list[Heard], rounds: list[list[Heard]]
+) -> None:
+    """Add those who ask one after the other, and rounds of those who ask at once.
 
     All by the same client as those who are foretold, of a server that had nothing to do.
     """
     plan = scope.streams
-    (first,) = await arrivals.come_at(target, plan, [0.0], plan.frames)  # has the model loaded
-    apart_s = _APART * first.audio_s
+    apart_s = _APART * plan.frames * FRAME_S
     moments = [apart_s * number for number in range(scope.alone)]
-    alone = await arrivals.come_at(target, plan, moments, plan.frames)
-    rounds = []
+    alone += await arrivals.come_at(target, plan, moments, plan.frames)
     for _ in range(scope.rounds):
         at_once = [_PAUSE_S] * scope.at_once
         rounds.append(await arrivals.come_at(target, plan, at_once, plan.frames))
-    return alone, rounds
-
-
-def _total_s(heard: list[Heard]) -> float:
-    return statistics.median(one.total_s for one in heard)
-
-
-def _first_s(heard: list[Heard]) -> float:
-    return statistics.median(one.first_audio_s for one in heard)
 
 
 def _tiny(folder: Path) -> Path:

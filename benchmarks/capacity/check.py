@@ -29,15 +29,17 @@ _ROUNDS = 12
 _COMPARED = ("first_audio", "took", "audio")
 
 
-def adjusted(times: Times, alone: Sequence[Heard], at_once: Sequence[Heard], frames: int) -> Times:
+def adjusted(
+    times: Times, alone: Sequence[Heard], rounds: Sequence[Sequence[Heard]], frames: int
+) -> Times:
     """Return the times with `factor` and `door_s` such that these answers come out as measured.
 
-    `at_once`: one round of as many who asked at the same moment. Both are medians.
+    `rounds`: in each as many asked at the same moment. All by their medians.
     """
-    measured_total_s = statistics.median(one.total_s for one in at_once)
+    measured_total_s = statistics.median(one.total_s for those in rounds for one in those)
     measured_first_s = statistics.median(one.first_audio_s for one in alone)
     for _ in range(_ROUNDS):
-        crowd = foretold(times, [0.0] * len(at_once), frames)
+        crowd = foretold(times, [0.0] * len(rounds[0]), frames)
         total_s = statistics.median(one.chunks[-1][0] for one in crowd)
         spent_s = total_s - times.door_s
         times = times.beside(
