@@ -26,7 +26,6 @@ _MOST_OPEN = 192
 """So many requests a server takes by default before it refuses: running and waiting ones."""
 _ROUNDS = 12
 """In each, factor and door come nearer to what they are to explain."""
-_COMPARED = ("first_audio", "took", "audio")
 
 
 def adjusted(
